@@ -1,0 +1,346 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"unionsync/syncproto"
+)
+
+// A record's bytes are protobuf's layout, written by hand so that equal records give equal
+// bytes. All dots stand once in a table; entries name them by index. An entry that names
+// no index has the table's first dot alone: so it is in every record made by one change.
+const (
+	recPos, recBy, recDot, recField, recEarly, recRemoved, recVoidSaw, recDoubt = 1, 2, 3, 4, 5, 6, 7, 8
+
+	fieldNumber, fieldEntry, fieldElement = 1, 2, 3
+	entryValue, entryCleared, entryDots   = 1, 2, 3
+	memoField, memoElement, memoDot       = 1, 2, 3
+	memoVoid                              = 4
+)
+
+// Encode gives r's bytes. Of r as it is stored: a feed carries r.Visible().
+func (r *Record) Encode() []byte {
+	e := encoder{}
+	e.collect(r)
+	b := make([]byte, 0, 512)
+	b = appendNum(b, recPos, uint64(r.Pos))
+	if r.By != 0 {
+		b = protowire.AppendFixed64(protowire.AppendTag(b, recBy, protowire.Fixed64Type), uint64(r.By))
+	}
+	for _, d := range e.dots {
+		b = appendLen(b, recDot, appendDot(nil, d))
+	}
+	for i := range r.Fields {
+		if len(r.Fields[i].Entries)+len(r.Fields[i].Elements) > 0 {
+			b = appendLen(b, recField, e.field(&r.Fields[i]))
+		}
+	}
+	for _, f := range r.Early {
+		b = appendLen(b, recEarly, e.memo(f.Field, nil, f.Dot))
+	}
+	for _, x := range r.EarlyRemoved {
+		b = appendLen(b, recRemoved, e.memo(x.Field, x.Element, x.Dot))
+	}
+	for _, v := range r.VoidSaw {
+		m := e.memo(v.Saw.Field, nil, v.Saw.Dot)
+		b = appendLen(b, recVoidSaw, appendNum(m, memoVoid, uint64(e.index(v.Void))+1))
+	}
+	for _, d := range r.Doubts {
+		b = appendLen(b, recDoubt, e.memo(d.Field, nil, d.Dot))
+	}
+	return b
+}
+
+type encoder struct{ dots []syncproto.Dot }
+
+// collect fills the table in ascending order.
+func (e *encoder) collect(r *Record) {
+	add := func(dots ...syncproto.Dot) {
+		for _, d := range dots {
+			if i, ok := slices.BinarySearchFunc(e.dots, d, syncproto.Dot.Compare); !ok {
+				e.dots = slices.Insert(e.dots, i, d)
+			}
+		}
+	}
+	for i := range r.Fields {
+		for _, x := range r.Fields[i].Entries {
+			add(x.Dots...)
+		}
+		for _, x := range r.Fields[i].Elements {
+			add(x.Dots...)
+		}
+	}
+	for _, x := range r.Early {
+		add(x.Dot)
+	}
+	for _, x := range r.EarlyRemoved {
+		add(x.Dot)
+	}
+	for _, x := range r.VoidSaw {
+		add(x.Void, x.Saw.Dot)
+	}
+	for _, x := range r.Doubts {
+		add(x.Dot)
+	}
+}
+
+func (e *encoder) index(d syncproto.Dot) int {
+	i, _ := slices.BinarySearchFunc(e.dots, d, syncproto.Dot.Compare)
+	return i
+}
+
+func (e *encoder) field(f *Field) []byte {
+	b := appendNum(make([]byte, 0, 64), fieldNumber, uint64(f.Number))
+	for _, x := range f.Entries {
+		m := appendLen(nil, entryValue, x.Value)
+		if x.Cleared {
+			m = appendNum(m, entryCleared, 1)
+		}
+		b = appendAlways(b, fieldEntry, e.appendDots(m, x.Dots))
+	}
+	for _, x := range f.Elements {
+		b = appendAlways(b, fieldElement, e.appendDots(appendLen(nil, entryValue, x.Value), x.Dots))
+	}
+	return b
+}
+
+func (e *encoder) appendDots(b []byte, dots []syncproto.Dot) []byte {
+	if len(dots) == 1 && e.index(dots[0]) == 0 {
+		return b
+	}
+	var packed []byte
+	for _, d := range dots {
+		packed = protowire.AppendVarint(packed, uint64(e.index(d)))
+	}
+	return appendAlways(b, entryDots, packed)
+}
+
+func (e *encoder) memo(f syncproto.FieldNumber, element []byte, d syncproto.Dot) []byte {
+	b := appendNum(nil, memoField, uint64(f))
+	b = appendLen(b, memoElement, element)
+	return appendNum(b, memoDot, uint64(e.index(d))+1)
+}
+
+func appendDot(b []byte, d syncproto.Dot) []byte {
+	b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type), uint64(d.Journal))
+	b = appendNum(b, 2, d.Seq)
+	return protowire.AppendFixed32(protowire.AppendTag(b, 3, protowire.Fixed32Type), d.Tag)
+}
+
+func appendNum(b []byte, n protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), v)
+}
+
+func appendLen(b []byte, n protowire.Number, v []byte) []byte {
+	if len(v) == 0 {
+		return b
+	}
+	return appendAlways(b, n, v)
+}
+
+func appendAlways(b []byte, n protowire.Number, v []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
+}
+
+var errMalformed = errors.New("bytes are cut short or malformed")
+
+// Decode reads a record's bytes; the values it gives share b's memory. It refuses bytes
+// that [Record.Encode] would not have written the same way.
+func Decode(b []byte) (*Record, error) {
+	if len(b) > 2*syncproto.MaxRecordBytes {
+		return nil, fmt.Errorf("decode record: %d bytes, want at most %d", len(b), 2*syncproto.MaxRecordBytes)
+	}
+	d := decoder{r: new(Record)}
+	if err := each(b, d.top); err != nil {
+		return nil, fmt.Errorf("decode record: %w", err)
+	}
+	return d.r, nil
+}
+
+type decoder struct {
+	r    *Record
+	dots []syncproto.Dot
+}
+
+func (d *decoder) top(n protowire.Number, num uint64, val []byte) error {
+	switch n {
+	case recPos:
+		d.r.Pos = syncproto.Position(num)
+	case recBy:
+		d.r.By = syncproto.JournalID(num)
+	case recDot:
+		return d.addDot(val)
+	case recField:
+		return d.addField(val)
+	case recEarly:
+		fd, _, err := d.memo(val)
+		d.r.Early = append(d.r.Early, fd)
+		return err
+	case recRemoved:
+		fd, m, err := d.memo(val)
+		d.r.EarlyRemoved = append(d.r.EarlyRemoved, RemovedElement{Field: fd.Field, Element: m.element, Dot: fd.Dot})
+		return err
+	case recVoidSaw:
+		fd, m, err := d.memo(val)
+		if err != nil {
+			return err
+		}
+		void, err := d.dot(m.void)
+		d.r.VoidSaw = append(d.r.VoidSaw, VoidSaw{Void: void, Saw: fd})
+		return err
+	case recDoubt:
+		fd, _, err := d.memo(val)
+		d.r.Doubts = append(d.r.Doubts, fd)
+		return err
+	}
+	return nil
+}
+
+func (d *decoder) addDot(b []byte) error {
+	var dot syncproto.Dot
+	err := each(b, func(n protowire.Number, num uint64, _ []byte) error {
+		switch n {
+		case 1:
+			dot.Journal = syncproto.JournalID(num)
+		case 2:
+			dot.Seq = num
+		case 3:
+			dot.Tag = uint32(num)
+		}
+		return nil
+	})
+	if k := len(d.dots); err == nil && k > 0 && d.dots[k-1].Compare(dot) >= 0 {
+		err = fmt.Errorf("dot %s is out of order", dot)
+	}
+	d.dots = append(d.dots, dot)
+	return err
+}
+
+// dot gives the dot with 1-based index i; 0 is refused.
+func (d *decoder) dot(i uint64) (syncproto.Dot, error) {
+	if i == 0 || i > uint64(len(d.dots)) {
+		return syncproto.Dot{}, fmt.Errorf("dot %d of %d", i, len(d.dots))
+	}
+	return d.dots[i-1], nil
+}
+
+type memo struct {
+	element []byte
+	void    uint64
+}
+
+func (d *decoder) memo(b []byte) (fd syncproto.FieldDot, m memo, err error) {
+	var at uint64
+	err = each(b, func(n protowire.Number, num uint64, val []byte) error {
+		switch n {
+		case memoField:
+			fd.Field = syncproto.FieldNumber(num)
+		case memoElement:
+			m.element = val
+		case memoDot:
+			at = num
+		case memoVoid:
+			m.void = num
+		}
+		return nil
+	})
+	if err == nil {
+		fd.Dot, err = d.dot(at)
+	}
+	return fd, m, err
+}
+
+func (d *decoder) addField(b []byte) error {
+	var f Field
+	err := each(b, func(n protowire.Number, num uint64, val []byte) error {
+		switch n {
+		case fieldNumber:
+			if num > 0xffff {
+				return fmt.Errorf("field number %d", num)
+			}
+			f.Number = syncproto.FieldNumber(num)
+		case fieldEntry:
+			e, err := d.entry(val)
+			f.Entries = append(f.Entries, e)
+			return err
+		case fieldElement:
+			e, err := d.entry(val)
+			f.Elements = append(f.Elements, Element{Value: e.Value, Dots: e.Dots})
+			return err
+		}
+		return nil
+	})
+	if k := len(d.r.Fields); err == nil && k > 0 && d.r.Fields[k-1].Number >= f.Number {
+		err = fmt.Errorf("field %d is out of order", f.Number)
+	}
+	d.r.Fields = append(d.r.Fields, f)
+	return err
+}
+
+func (d *decoder) entry(b []byte) (e Entry, err error) {
+	packed := []byte{0}
+	err = each(b, func(n protowire.Number, num uint64, val []byte) error {
+		switch n {
+		case entryValue:
+			e.Value = val
+		case entryCleared:
+			e.Cleared = num != 0
+		case entryDots:
+			packed = val
+		}
+		return nil
+	})
+	for len(packed) > 0 && err == nil {
+		i, n := protowire.ConsumeVarint(packed)
+		if n < 0 || i == ^uint64(0) {
+			return e, errMalformed
+		}
+		packed = packed[n:]
+		var dot syncproto.Dot
+		dot, err = d.dot(i + 1)
+		e.Dots = append(e.Dots, dot)
+	}
+	return e, err
+}
+
+// each calls do for every field of message b: num for numbers, val for bytes.
+func each(b []byte, do func(n protowire.Number, num uint64, val []byte) error) error {
+	for len(b) > 0 {
+		n, typ, k := protowire.ConsumeTag(b)
+		if k < 0 {
+			return errMalformed
+		}
+		b = b[k:]
+		var num uint64
+		var val []byte
+		switch typ {
+		case protowire.VarintType:
+			num, k = protowire.ConsumeVarint(b)
+		case protowire.Fixed64Type:
+			num, k = protowire.ConsumeFixed64(b)
+		case protowire.Fixed32Type:
+			var x uint32
+			x, k = protowire.ConsumeFixed32(b)
+			num = uint64(x)
+		case protowire.BytesType:
+			val, k = protowire.ConsumeBytes(b)
+		default:
+			k = protowire.ConsumeFieldValue(n, typ, b)
+		}
+		if k < 0 {
+			return errMalformed
+		}
+		b = b[k:]
+		if err := do(n, num, val); err != nil {
+			return err
+		}
+	}
+	return nil
+}
