@@ -1,0 +1,28 @@
+package syncproto
+
+// Codes of identity and enrolment (4xx).
+const (
+	CodeEnrolLength     Code = 400 // an enrolment code has too few or too many characters
+	CodeEnrolCharacter  Code = 401 // an enrolment code holds a character that no code has
+	CodeEnrolChecksum   Code = 402 // an enrolment code was mistyped
+	CodeEnrolUnknown    Code = 403 // the centre does not know this enrolment code
+	CodeEnrolExpired    Code = 404 // the enrolment code is past its day
+	CodeEnrolUsed       Code = 405 // the enrolment code has been used
+	CodeEnrolAttempts   Code = 406 // too many wrong codes from this address
+	CodeWrongCentre     Code = 410 // the other end does not belong to this city
+	CodeCertificate     Code = 411 // a certificate is malformed or names nobody
+	CodeWrongRole       Code = 412 // a certificate is of a role that may not do this
+	CodeDeviceUnknown   Code = 413 // the device is not in the city's list
+	CodeDeviceRevoked   Code = 414 // the device has been revoked
+	CodeDeviceUnion     Code = 415 // the device does not hold this union
+	CodeSignature       Code = 416 // a signature does not verify
+	CodeNoCertificate   Code = 417 // the call needs a certificate and came without one
+	CodeClusterKeyFile  Code = 420 // the file with the cluster key cannot be read
+	CodeClusterKeyForm  Code = 421 // the file with the cluster key is not in its form
+	CodeClusterKeyCity  Code = 422 // the cluster key is another city's
+	CodeClusterKeyWrong Code = 423 // the cluster key does not open the city's secrets
+	CodeClusterKeyOpen  Code = 424 // others on this machine can read the cluster key
+	CodeJoinProof       Code = 425 // a node that wants to join does not know the cluster key
+	CodeTrustFile       Code = 426 // a file of the node's identity is missing or damaged
+	CodeTrustExists     Code = 427 // the node has an identity already
+)
