@@ -1,0 +1,80 @@
+package clikit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"unionsync/syncproto"
+)
+
+// Exit statuses. They are permanent; scripts rely on them.
+const (
+	ExitOK          = 0   // done
+	ExitInternal    = 1   // the program failed inside
+	ExitUsage       = 2   // the command line cannot be understood
+	ExitInput       = 3   // bad input, refused rows, nothing found
+	ExitOffline     = 4   // the centre cannot be reached; changes stay saved on this PC
+	ExitAttention   = 5   // something waits for a person: held changes, conflicts
+	ExitStorage     = 6   // the disk or a file failed
+	ExitRefused     = 7   // refused for identity or permission
+	ExitBusy        = 8   // another process has it, or the centre is busy: try again later
+	ExitInterrupted = 130 // stopped by Ctrl-C
+)
+
+// Statuses lists every exit status, as help and README print them: what it means stands in
+// the catalogue under cli.exit_N.
+var Statuses = []int{
+	ExitOK, ExitInternal, ExitUsage, ExitInput, ExitOffline,
+	ExitAttention, ExitStorage, ExitRefused, ExitBusy, ExitInterrupted,
+}
+
+// exits gives the status of each code. There is no other such table. The first row that
+// holds the code wins; the ranges at the end are those of syncproto's code list.
+var exits = []struct {
+	from, to syncproto.Code
+	status   int
+}{
+	{syncproto.CodeInternal, syncproto.CodeInternal, ExitInternal},
+	{syncproto.CodeUsage, syncproto.CodeUsage, ExitUsage},
+	{100, 199, ExitInput},   // general: invalid, not found
+	{200, 299, ExitInput},   // kinds and data
+	{300, 399, ExitInput},   // spreadsheets
+	{400, 499, ExitRefused}, // identity and enrolment
+	{500, 599, ExitOffline}, // exchange
+	{600, 699, ExitOffline}, // centre
+	{700, 799, ExitStorage}, // storage
+	{800, 899, ExitInput},   // counts
+	{900, 999, ExitUsage},   // commands
+}
+
+// Outcome is an error that only sets the exit status: the command has already said on
+// standard output what there is to say, as an import with refused rows does.
+type Outcome int
+
+// Error gives the status, for logs.
+func (o Outcome) Error() string { return fmt.Sprintf("exit status %d", int(o)) }
+
+// ExitStatus gives the exit status for what an action returned.
+func ExitStatus(err error) int {
+	var outcome Outcome
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &outcome):
+		return int(outcome)
+	}
+	var coded *syncproto.Error
+	if !errors.As(err, &coded) {
+		if errors.Is(err, context.Canceled) {
+			return ExitInterrupted
+		}
+		return ExitInternal
+	}
+	for _, e := range exits {
+		if e.from <= coded.Code && coded.Code <= e.to {
+			return e.status
+		}
+	}
+	return ExitInternal
+}
