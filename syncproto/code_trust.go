@@ -12,11 +12,8 @@ const (
 	CodeWrongCentre     Code = 410 // the other end does not belong to this city
 	CodeCertificate     Code = 411 // a certificate is malformed or names nobody
 	CodeWrongRole       Code = 412 // a certificate is of a role that may not do this
-	CodeDeviceUnknown   Code = 413 // the device is not in the city's list
-	CodeDeviceRevoked   Code = 414 // the device has been revoked
-	CodeDeviceUnion     Code = 415 // the device does not hold this union
-	CodeSignature       Code = 416 // a signature does not verify
 	CodeNoCertificate   Code = 417 // the call needs a certificate and came without one
+	CodeCertRefused     Code = 418 // the other end refused the certificate shown
 	CodeClusterKeyFile  Code = 420 // the file with the cluster key cannot be read
 	CodeClusterKeyForm  Code = 421 // the file with the cluster key is not in its form
 	CodeClusterKeyCity  Code = 422 // the cluster key is another city's

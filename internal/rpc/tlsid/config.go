@@ -1,0 +1,102 @@
+package tlsid
+
+import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+
+	"unionsync/syncproto"
+)
+
+// Own is what this end shows and trusts: its key, the certificate over it, and the CA.
+type Own struct {
+	Key  ed25519.PrivateKey
+	Cert *x509.Certificate
+	CA   *x509.Certificate
+}
+
+// Identity is whom this end's certificate names.
+func (o Own) Identity() (Identity, error) { return Verify(o.Cert, o.CA) }
+
+// certificate is the chain that is shown: the CA comes along, so that a device that knows
+// only the beginning of its fingerprint can find it.
+func (o Own) certificate() tls.Certificate {
+	return tls.Certificate{
+		Certificate: [][]byte{o.Cert.Raw, o.CA.Raw},
+		PrivateKey:  o.Key,
+		Leaf:        o.Cert,
+	}
+}
+
+// ServerTLS is the config of a serving node: TLS 1.3. A client may come without a
+// certificate (enrolment has none, nor has a browser); one that it shows must be of the
+// city's CA and of one of the roles (any, when none is named). [PeerOf] tells who came.
+func ServerTLS(own Own, roles ...Role) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(own.CA) // only a hint to the client which of its certificates to show
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{own.certificate()},
+		ClientAuth:   tls.RequestClientCert,
+		ClientCAs:    pool,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 {
+				return nil
+			}
+			_, err := Verify(state.PeerCertificates[0], own.CA, roles...)
+			return err
+		},
+	}
+}
+
+// MutualTLS is [ServerTLS] for clients that must show a certificate.
+func MutualTLS(own Own, roles ...Role) *tls.Config {
+	c := ServerTLS(own, roles...)
+	c.ClientAuth = tls.RequireAnyClientCert // VerifyConnection, not the standard check, decides
+	return c
+}
+
+// ClientTLS is the config of a client that shows own and talks to nodes of its CA only.
+// crypto/tls checks names and dates or nothing, hence InsecureSkipVerify: the check of this
+// package stands in its place, for resumed connections too.
+func ClientTLS(own Own) *tls.Config {
+	c := serverCheck(func(state tls.ConnectionState) error {
+		return checkNode(state.PeerCertificates, own.CA)
+	})
+	cert := own.certificate()
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+	return c
+}
+
+// AnonymousTLS is the config of a client without a certificate that knows the CA, as a node
+// that wants to join.
+func AnonymousTLS(ca Fingerprint) *tls.Config { return PinnedTLS(ca[:]) }
+
+// PinnedTLS is the config of a client that knows only the beginning of the CA's
+// fingerprint, as an enrolling device does: the server's chain must hold that CA.
+func PinnedTLS(prefix []byte) *tls.Config {
+	return serverCheck(func(state tls.ConnectionState) error {
+		ca, err := FindCA(state.PeerCertificates, prefix)
+		if err != nil {
+			return err
+		}
+		return checkNode(state.PeerCertificates, ca)
+	})
+}
+
+func serverCheck(check func(tls.ConnectionState) error) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection does it: see ClientTLS
+		VerifyConnection:   check,
+		ClientSessionCache: tls.NewLRUClientSessionCache(4),
+	}
+}
+
+func checkNode(chain []*x509.Certificate, ca *x509.Certificate) error {
+	if len(chain) == 0 {
+		return syncproto.Fail(syncproto.CodeNoCertificate, "verify the centre", nil)
+	}
+	_, err := Verify(chain[0], ca, RoleNode)
+	return err
+}
