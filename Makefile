@@ -1,15 +1,113 @@
-# All that a developer and the build machine need; `make help` lists it. Only Go, make and
-# a shell are expected: every other tool is built from tools/go.mod.
+# All that a developer and the build machine need; `make help` lists it. Only Go, make and a
+# shell are expected (and a C compiler for the race detector): every other tool is pinned in
+# tools/ and built from there.
 
-SHELL  := /bin/bash
-GO     ?= go
-GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
-PROTOS  = $(shell find syncproto internal -name '*.proto' | sort)
+SHELL    := /bin/bash
+GO       ?= go
+PROGRAMS  = union-agent union-server
+GOBUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+SOURCES   = agent server syncproto internal cmd tools/protogen
+PROTOS    = $(shell find syncproto internal server agent -name '*.proto' | sort)
+PLATFORMS = linux/amd64 linux/arm64 windows/amd64
+MAX_AGENT = 31457280
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## both programs for this system, into bin/
+	@mkdir -p bin
+	@for p in $(PROGRAMS); do echo "build bin/$$p"; $(GOBUILD) -o bin/ ./cmd/$$p || exit 1; done
+
+.PHONY: demo
+demo: ## a small city from spreadsheet to count, three real nodes (DEMO=once ends at once)
+	$(GO) run ./internal/demo
+
+.PHONY: test
+test: ## all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## all tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: check
+check: fmt vet lint layers generated race vuln ## the whole gate: format, vet, linter, arrows, generated files, race tests
+
+.PHONY: fmt
+fmt: ## fails if a file is not in gofmt's form
+	@out=$$(gofmt -l $(SOURCES)); if [ -n "$$out" ]; then echo "not in gofmt's form:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet, for Linux and for Windows
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./agent/... ./internal/... ./cmd/union-agent/...
+
+.PHONY: lint
+lint: bin/lint/.built ## golangci-lint with .golangci.yml
+	bin/lint/golangci-lint run ./...
+
+.PHONY: layers
+layers: ## import directions and the rules of style that a machine can check
+	$(GO) test ./internal/layers
 
 .PHONY: generate
 generate: bin/tools/.built ## Go code from the .proto files
 	bin/tools/protogen $(PROTOS)
 
+.PHONY: generated
+generated: bin/tools/.built ## fails if a generated file is out of date
+	bin/tools/protogen -check $(PROTOS)
+
+.PHONY: vuln
+vuln: ## known vulnerabilities, where their database can be reached
+	@if curl -sfo /dev/null --max-time 10 https://vuln.go.dev/index/db.json; then \
+		$(MAKE) --no-print-directory bin/lint/.built && bin/lint/govulncheck ./...; \
+	else echo "govulncheck skipped: vuln.go.dev cannot be reached"; fi
+
+.PHONY: bench
+bench: ## the benchmark program: one line "name value unit" each
+	@$(GO) run ./internal/bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' $(SOURCES) | sort | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$file); do \
+			echo "fuzz $$(dirname $$file) $$name"; \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
+.PHONY: cross
+cross: ## both programs for every platform, without cgo; fails if an agent has 30 MB
+	@set -e; for p in $(PLATFORMS); do \
+		os=$${p%/*}; arch=$${p#*/}; dir=dist/$$os-$$arch; mkdir -p $$dir; \
+		for prog in $(PROGRAMS); do GOOS=$$os GOARCH=$$arch $(GOBUILD) -o $$dir/ ./cmd/$$prog; done; \
+		size=$$(wc -c < $$(ls $$dir/union-agent*)); \
+		echo "$$p union-agent $$size bytes"; \
+		if [ $$size -ge $(MAX_AGENT) ]; then echo "the agent must stay under 30 MB"; exit 1; fi; \
+	done
+
+.PHONY: dist
+dist: cross ## the platforms' programs as archives with check sums, in dist/
+	@set -e; cd dist; rm -f *.tar.gz SHA256SUMS; for d in */; do \
+		cp ../LICENSE ../README.md ../README.zh-CN.md ../CHANGELOG.md $$d; \
+		tar -czf unionsync-$${d%/}.tar.gz --sort=name --owner=0 --group=0 --mtime=@0 $$d; \
+	done; sha256sum *.tar.gz > SHA256SUMS; cat SHA256SUMS
+
+.PHONY: clean
+clean: ## removes what was built
+	rm -rf bin dist .demo
+
 bin/tools/.built: tools/go.mod tools/go.sum tools/protogen/main.go
 	$(GO) -C tools build -o ../bin/tools/ tool
+	@touch $@
+
+# Takes about two minutes on two cores, once.
+bin/lint/.built: tools/lint/go.mod tools/lint/go.sum
+	$(GO) -C tools/lint build -o ../../bin/lint/ tool
 	@touch $@
