@@ -3,6 +3,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,15 +45,28 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 	return disk.write(path, data, perm)
 }
 
+// Stream is [Write] for content that is not held in memory as a whole: fill writes it. An
+// error of fill leaves the old file.
+func Stream(path string, perm fs.FileMode, fill func(io.Writer) error) error {
+	return disk.stream(path, perm, fill)
+}
+
 // ErrUnsettled says that the new file is in place but that the folder could not be synced.
 var ErrUnsettled = errors.New("folder not synced")
 
 func (s system) write(path string, data []byte, perm fs.FileMode) error {
+	return s.stream(path, perm, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+func (s system) stream(path string, perm fs.FileMode, fill func(io.Writer) error) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
 	}
-	temp, err := s.fill(dir, "."+base+".tmp-*", data, perm)
+	temp, err := s.fill(dir, "."+base+".tmp-*", perm, fill)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", base, err)
 	}
@@ -68,13 +82,13 @@ func (s system) write(path string, data []byte, perm fs.FileMode) error {
 }
 
 // fill makes the temporary file, complete, synced and closed, and gives its name.
-func (s system) fill(dir, pattern string, data []byte, perm fs.FileMode) (string, error) {
+func (s system) fill(dir, pattern string, perm fs.FileMode, content func(io.Writer) error) (string, error) {
 	f, err := s.create(dir, pattern)
 	if err != nil {
 		return "", err
 	}
 	err = func() error {
-		if _, err := f.Write(data); err != nil {
+		if err := content(f); err != nil {
 			return err
 		}
 		if err := f.Chmod(perm); err != nil {

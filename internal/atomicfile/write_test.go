@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -244,4 +245,33 @@ func list(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// TestStreamKeepsTheOldFileWhenTheContentFails: what fill wrote before it failed is gone.
+func TestStreamKeepsTheOldFileWhenTheContentFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	parts := func(end error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			for _, p := range []string{"one ", "two"} {
+				if _, err := io.WriteString(w, p); err != nil {
+					return err
+				}
+			}
+			return end
+		}
+	}
+	if err := Stream(path, 0o600, parts(nil)); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	if err := Stream(path, 0o600, parts(stop)); !errors.Is(err, stop) {
+		t.Fatalf("stream: %v", err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left in the folder: %v %v", entries, err)
+	}
+	if b, err := os.ReadFile(path); string(b) != "one two" || err != nil {
+		t.Errorf("file holds %q %v", b, err)
+	}
 }

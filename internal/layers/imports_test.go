@@ -29,7 +29,7 @@ var arrows = []arrow{
 
 	// The agent. union → journal, store; desk → union, sheet, schedule.
 	{[]string{"agent"}, rooms("agent/...", "syncproto/...")},
-	{[]string{"agent/journal", "agent/store", "agent/sheet", "agent/schedule"}, rooms("syncproto/...")},
+	{[]string{"agent/journal", "agent/store", "agent/keystore", "agent/sheet", "agent/schedule"}, rooms("syncproto/...")},
 	{[]string{"agent/union"}, rooms("agent/journal", "agent/store", "syncproto/...")},
 	{[]string{"agent/desk/..."}, rooms("agent/union", "agent/sheet", "agent/schedule", "syncproto/...")},
 
