@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+)
+
+// Entry types. Permanent; an unknown one stops the node rather than let it diverge.
+const (
+	typeGenesis  = 1
+	typeBatch    = 2
+	typeStaff    = 3
+	typeCode     = 4
+	typeEnrolled = 5
+	typeNode     = 6
+)
+
+const entryVersion = 1
+
+// Entry makes a log entry of a payload: type byte, version byte, message.
+func Entry(m proto.Message) ([]byte, error) {
+	var typ byte
+	switch m.(type) {
+	case *entrypb.Genesis:
+		typ = typeGenesis
+	case *entrypb.Batch:
+		typ = typeBatch
+	case *entrypb.Staff:
+		typ = typeStaff
+	case *entrypb.Code:
+		typ = typeCode
+	case *entrypb.Enrolled:
+		typ = typeEnrolled
+	case *entrypb.Node:
+		typ = typeNode
+	default:
+		return nil, fmt.Errorf("encode entry: no type for %T", m)
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend([]byte{typ, entryVersion}, m)
+	if err != nil {
+		return nil, fmt.Errorf("encode entry: %w", err)
+	}
+	return b, nil
+}
+
+func decodeEntry(data []byte) (proto.Message, error) {
+	if len(data) < 2 {
+		return nil, fmt.Errorf("decode entry: %d bytes", len(data))
+	}
+	if data[1] != entryVersion {
+		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d version %d", data[0], data[1]))
+	}
+	var m proto.Message
+	switch data[0] {
+	case typeGenesis:
+		m = new(entrypb.Genesis)
+	case typeBatch:
+		m = new(entrypb.Batch)
+	case typeStaff:
+		m = new(entrypb.Staff)
+	case typeCode:
+		m = new(entrypb.Code)
+	case typeEnrolled:
+		m = new(entrypb.Enrolled)
+	case typeNode:
+		m = new(entrypb.Node)
+	default:
+		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
+	}
+	if err := proto.Unmarshal(data[2:], m); err != nil {
+		return nil, fmt.Errorf("decode entry of type %d: %w", data[0], err)
+	}
+	return m, nil
+}
+
+// Apply applies the committed entry at a raft index and gives what became of it: for a
+// Batch [][]session.Outcome by item, for a Staff entry StaffResult, for the others nil or
+// an *syncproto.Error that all replicas come to alike. An entry at or below [Ledger.Applied] is skipped
+// and gives nil. The error is this replica's own fault, of disk or program: it must stop.
+//
+// What a crash means: before the last commit the index is not in the store, the entry
+// comes again, and changes that are in already are found by their places.
+func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
+	if index <= l.Applied() {
+		return nil, nil
+	}
+	m, err := decodeEntry(data)
+	if err != nil {
+		return nil, err
+	}
+	a := &applier{l: l, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), txn: l.db.NewTransactionAt(l.ts, true)}
+	defer func() { a.txn.Discard() }()
+	res, err := a.entry(m)
+	if err != nil {
+		return nil, fmt.Errorf("apply entry %d: %w", index, err)
+	}
+	a.meta.Index = index
+	if err := l.commit(a.txn, a.meta); err != nil { // commit point of the entry
+		return nil, fmt.Errorf("apply entry %d: %w", index, err)
+	}
+	if a.reload {
+		return res, l.reloadKinds()
+	}
+	return res, nil
+}
+
+// applier works one entry into a transaction, or several when it is large.
+type applier struct {
+	l      *Ledger
+	meta   *entrypb.Meta
+	kinds  *kind.Set
+	txn    *badger.Txn
+	bytes  int // written into txn so far
+	reload bool
+}
+
+// maxTxnBytes is where an entry is cut into another transaction, deterministically: far
+// below the store's limit, with room for one change's record and history.
+const maxTxnBytes = 1 << 20
+
+func (a *applier) entry(m proto.Message) (any, error) {
+	if _, first := m.(*entrypb.Genesis); !first && a.kinds == nil {
+		return nil, fmt.Errorf("%T before the first entry of the centre", m)
+	}
+	switch m := m.(type) {
+	case *entrypb.Genesis:
+		return a.genesis(m)
+	case *entrypb.Batch:
+		return a.batch(m)
+	case *entrypb.Staff:
+		return a.staff(m)
+	case *entrypb.Code:
+		return nil, a.code(m)
+	case *entrypb.Enrolled:
+		return a.enrolled(m)
+	case *entrypb.Node:
+		return nil, a.node(m)
+	}
+	return nil, fmt.Errorf("no way to apply %T", m)
+}
+
+// set writes a key and counts its bytes.
+func (a *applier) set(key, value []byte) error {
+	a.bytes += len(key) + len(value)
+	return set(a.txn, key, value)
+}
+
+func (a *applier) setMessage(key []byte, m proto.Message) error {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", key[:1], err)
+	}
+	return a.set(key, b)
+}
+
+func (a *applier) delete(key []byte) error {
+	a.bytes += len(key)
+	if err := a.txn.Delete(key); err != nil {
+		return fmt.Errorf("delete %q: %w", key[:1], err)
+	}
+	return nil
+}
+
+// cut commits what stands so far when the transaction has grown large. The raft index
+// stays as it was: after a crash here the entry comes again, whole.
+func (a *applier) cut() error {
+	if a.bytes < maxTxnBytes {
+		return nil
+	}
+	if err := a.l.commit(a.txn, a.meta); err != nil {
+		return err
+	}
+	a.txn, a.bytes = a.l.db.NewTransactionAt(a.l.ts, true), 0
+	return nil
+}
+
+// advance gives the next position.
+func (a *applier) advance() syncproto.Position {
+	a.meta.Count++
+	return headOf(a.meta)
+}
+
+// raiseTime takes the leader's time, which never falls in the log.
+func (a *applier) raiseTime(t int64) int64 {
+	a.meta.Time = max(a.meta.GetTime(), t)
+	return a.meta.GetTime()
+}
+
+func (a *applier) genesis(g *entrypb.Genesis) (any, error) {
+	if a.kinds != nil {
+		return syncproto.Fail(syncproto.CodeServerExists, "begin centre", nil), nil
+	}
+	a.meta.LogId, a.meta.Generation = g.GetLogId(), g.GetGeneration().GetNumber()
+	a.raiseTime(g.GetTime())
+	for _, f := range g.GetKinds() {
+		if err := a.setMessage(keyNamed(prefixKind, []byte(f.GetName())), f); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.setMessage(keyGeneration(uint16(g.GetGeneration().GetNumber())), g.GetGeneration()); err != nil {
+		return nil, err
+	}
+	a.reload = true
+	return nil, a.setMessage([]byte{keyGenesis}, g)
+}
+
+func (l *Ledger) reloadKinds() error {
+	r := l.read()
+	defer r.done()
+	kinds, err := loadKinds(r.txn)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kinds = kinds
+	return nil
+}

@@ -1,0 +1,287 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+	"unionsync/syncproto/merge"
+	"unionsync/syncproto/session"
+)
+
+// batch applies what several agents brought, item by item.
+func (a *applier) batch(b *entrypb.Batch) ([][]session.Outcome, error) {
+	now := a.raiseTime(b.GetTime())
+	out := make([][]session.Outcome, len(b.GetItems()))
+	for i, item := range b.GetItems() {
+		for _, s := range item.GetSegments() {
+			o, err := a.segment(item.GetUnion(), item.GetDevice(), s)
+			if err != nil {
+				return nil, fmt.Errorf("item %d of %s: %w", i, item.GetUnion(), err)
+			}
+			out[i] = append(out[i], o)
+		}
+		if c := item.GetContact(); c != nil {
+			if err := a.contact(item.GetUnion(), item.GetDevice(), c, now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// segment applies one journal's run of changes, in order, each once.
+func (a *applier) segment(union string, device []byte, s *entrypb.Segment) (session.Outcome, error) {
+	j := syncproto.JournalID(s.GetJournal())
+	prev := syncproto.Place{Journal: j}
+	if s.GetFirst() > 1 {
+		p, _, ok, err := find(a.txn, j, s.GetFirst()-1, s.GetPrevious())
+		if err != nil {
+			return session.Outcome{}, err
+		}
+		if !ok {
+			return session.Outcome{Refused: syncproto.CodeUnknownPrevious}, nil
+		}
+		prev = p
+	}
+	out := session.Outcome{
+		Verdicts: make([]syncproto.Verdict, 0, len(s.GetChanges())),
+		Keys:     make([]syncproto.RecordKey, 0, len(s.GetChanges())),
+	}
+	gaps := gapsOf(s)
+	for i, b := range s.GetChanges() {
+		c := &arrival{union: union, prev: prev, bytes: b}
+		if g := gaps[i]; g != nil {
+			c.place = syncproto.Place{Journal: j, Seq: prev.Seq + 1}
+			copy(c.place.Hash[:], g.GetHash())
+			c.lost, c.erased = true, g.GetErased()
+		} else {
+			c.place = prev.Next(b)
+		}
+		if len(s.GetHeld()) > i {
+			c.held = syncproto.HeldReason(s.GetHeld()[i])
+		}
+		if i == len(s.GetChanges())-1 {
+			c.signature, c.signer = s.GetSignature(), s.GetSigner()
+			if len(c.signer) == 0 {
+				c.signer = device
+			}
+		}
+		v, key, err := a.change(c)
+		if err != nil {
+			return out, fmt.Errorf("change %s: %w", c.place.Dot(), err)
+		}
+		out.Verdicts, out.Keys, out.Last = append(out.Verdicts, v), append(out.Keys, key), c.place
+		prev = c.place
+	}
+	return out, nil
+}
+
+func gapsOf(s *entrypb.Segment) map[int]*entrypb.Gap {
+	var m map[int]*entrypb.Gap
+	for _, g := range s.GetGaps() {
+		if m == nil {
+			m = map[int]*entrypb.Gap{}
+		}
+		m[int(g.GetIndex())] = g
+	}
+	return m
+}
+
+// arrival is one change on its way into the log.
+type arrival struct {
+	union     string
+	prev      syncproto.Place
+	place     syncproto.Place
+	bytes     []byte
+	lost      bool
+	erased    bool
+	held      syncproto.HeldReason // decided by the leader
+	signature []byte
+	signer    []byte
+	change    *syncproto.Change // nil where it cannot be read
+}
+
+// change gives a change its verdict: the stored one if it is here already, else a new
+// position, the merge and everything that is written of it.
+func (a *applier) change(c *arrival) (syncproto.Verdict, syncproto.RecordKey, error) {
+	if !c.lost {
+		c.change, _ = syncproto.DecodeChange(c.bytes, c.place.Journal) // nil is held below
+	}
+	var key syncproto.RecordKey
+	if c.change != nil {
+		key = c.change.Key()
+	}
+	_, v, ok, err := find(a.txn, c.place.Journal, c.place.Seq, c.place.Hash.Wire())
+	if err != nil || ok {
+		return v, key, err
+	}
+	if err := a.cut(); err != nil {
+		return v, key, err
+	}
+	v, err = a.enter(c, key)
+	return v, key, err
+}
+
+// enter logs a change that is new here. All that it writes is in one transaction.
+func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict, error) {
+	v := syncproto.Verdict{Position: a.advance()}
+	var err error
+	if v.Kind, v.Reason, err = a.record(c, key, &v); err != nil {
+		return v, err
+	}
+	item := LogItem{Union: c.union, Place: c.place, Verdict: v, Signature: c.signature, Signer: c.signer, Bytes: c.bytes}
+	if err := a.set(keyLog(v.Position), item.encode()); err != nil {
+		return v, err
+	}
+	if err := a.set(keyPlace(c.place.Dot()), encodePosition(v.Position)); err != nil {
+		return v, err
+	}
+	return v, a.tip(c)
+}
+
+// record merges the change into its record, unless it is held, and moves the record in
+// the feed. A record whose newest change is held is fed again all the same.
+func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdict) (syncproto.VerdictKind, syncproto.HeldReason, error) {
+	if c.change == nil || key.Kind == 0 || c.change.Union != c.union {
+		return syncproto.VerdictHeld, c.reasonUnreadable(), nil
+	}
+	before, err := readRecord(a.txn, c.union, key)
+	if err != nil {
+		return 0, 0, err
+	}
+	reason, err := a.holdReason(c, key, before)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, result := before, merge.Result{Kind: syncproto.VerdictHeld}
+	if reason == syncproto.HeldNot {
+		after, result = merge.Merge(a.classes(key.Kind), before, c.change, c.place.Dot(), v.Position)
+		if len(after.Encode()) > syncproto.MaxRecordBytes {
+			after, result.Kind, reason = before, syncproto.VerdictHeld, syncproto.HeldTooLarge
+		}
+	}
+	if reason != syncproto.HeldNot {
+		if err := a.queue(c, key, v.Position); err != nil {
+			return 0, 0, err
+		}
+		after = touched(after, v.Position)
+	}
+	v.Hash = merge.ShortHash(key, after)
+	return result.Kind, reason, a.put(c.union, key, before, after, v.Position)
+}
+
+func (c *arrival) reasonUnreadable() syncproto.HeldReason {
+	switch {
+	case c.erased:
+		return syncproto.HeldErased
+	case c.lost:
+		return syncproto.HeldLost
+	case c.change != nil && c.change.Union != c.union:
+		return syncproto.HeldForeign
+	default:
+		return syncproto.HeldMalformed
+	}
+}
+
+// holdReason says why a readable change may not touch its record, if so.
+func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.Record) (syncproto.HeldReason, error) {
+	if c.held != syncproto.HeldNot {
+		return c.held, nil
+	}
+	if c.change.Check() != nil {
+		return syncproto.HeldMalformed, nil
+	}
+	q := new(entrypb.HeldQueue)
+	behind, err := getMessage(a.txn, keyHeld(c.union, c.place.Journal, key), q)
+	if err != nil {
+		return 0, err
+	}
+	if behind && len(q.GetPositions()) > 0 {
+		return syncproto.HeldBehind, nil
+	}
+	if k, ok := a.kinds.ByNumber(key.Kind); ok && k.AppendOnly && before != nil && len(before.Fields) > 0 && editsMore(c.change) {
+		return syncproto.HeldAppendOnly, nil
+	}
+	return syncproto.HeldNot, nil
+}
+
+// editsMore reports whether c edits more than what may be edited of a kind that only grows.
+func editsMore(c *syncproto.Change) bool {
+	for i := range c.Edits {
+		if f := c.Edits[i].Field; f != syncproto.FieldVoid && f != syncproto.FieldSameAs {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *applier) classes(n syncproto.KindNumber) merge.Classes { return Classes(a.kinds)(n) }
+
+// touched gives r as it stands after a change that did not merge: only its place in the
+// feed moves.
+func touched(r *merge.Record, p syncproto.Position) *merge.Record {
+	t := merge.Record{}
+	if r != nil {
+		t = *r
+	}
+	t.Pos = p
+	return &t
+}
+
+func (a *applier) queue(c *arrival, key syncproto.RecordKey, p syncproto.Position) error {
+	k := keyHeld(c.union, c.place.Journal, key)
+	q := new(entrypb.HeldQueue)
+	if _, err := getMessage(a.txn, k, q); err != nil {
+		return err
+	}
+	q.Positions = append(q.Positions, uint64(p))
+	return a.setMessage(k, q)
+}
+
+// put writes a record, its history and its place in the feed, and keeps the digest.
+func (a *applier) put(union string, key syncproto.RecordKey, before, after *merge.Record, p syncproto.Position) error {
+	if before != nil && before.Pos != 0 {
+		if err := a.delete(keyFeed(union, before.Pos)); err != nil {
+			return err
+		}
+	}
+	if err := a.set(keyFeed(union, p), appendRecordKey(nil, key)); err != nil {
+		return err
+	}
+	if err := a.set(keyHistory(union, key, p), nil); err != nil {
+		return err
+	}
+	if err := a.set(keyRecord(union, key), after.Encode()); err != nil {
+		return err
+	}
+	was, is := merge.Hash(key, before), merge.Hash(key, after)
+	if was == is {
+		return nil
+	}
+	d, err := readDigest(a.txn, union)
+	if err != nil {
+		return err
+	}
+	d = merge.Xor(merge.Xor(d, was), is)
+	return a.set(keyDigest(union), d[:])
+}
+
+// tip moves the journal's tip: the change takes the place of the one before it, or stands
+// beside the others when the journal went two ways.
+func (a *applier) tip(c *arrival) error {
+	k := keyTips(c.union, c.place.Journal)
+	t := new(entrypb.Tips)
+	if _, err := getMessage(a.txn, k, t); err != nil {
+		return err
+	}
+	kept := t.Tips[:0]
+	for _, x := range t.Tips {
+		if x.GetSeq() != c.prev.Seq || !bytes.Equal(x.GetHash(), c.prev.Hash[:]) {
+			kept = append(kept, x)
+		}
+	}
+	t.Tips = append(kept, &entrypb.Tip{Seq: c.place.Seq, Hash: c.place.Hash[:]})
+	return a.setMessage(k, t)
+}

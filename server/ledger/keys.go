@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"unionsync/syncproto"
+)
+
+// The key layout, whole: one byte of prefix, then fixed-width big-endian numbers; a union
+// is its length in one byte and its code. Values are messages of entrypb unless said.
+//
+//	l position                       a logged change (see logItem)
+//	r union kind id                  a record (merge.Record bytes)
+//	h union kind id position         history: an index into the log; empty value
+//	f union position                 feed: kind and id of the record whose newest change that is
+//	w journal seq tag                place: the position of a change
+//	t union journal                  Tips
+//	d union                          the union's digest, 32 bytes
+//	q union journal kind id          HeldQueue
+//	c hash                           CodeState of an enrolment code
+//	v device                         Device
+//	s union device                   ContactState
+//	n node                           Node
+//	k name                           KindFile
+//	g number                         Generation
+//	m                                Meta: what is applied, the head, the time
+//	z                                Genesis
+const (
+	prefixLog     = 'l'
+	prefixRecord  = 'r'
+	prefixHistory = 'h'
+	prefixFeed    = 'f'
+	prefixPlace   = 'w'
+	prefixTips    = 't'
+	prefixDigest  = 'd'
+	prefixHeld    = 'q'
+	prefixCode    = 'c'
+	prefixDevice  = 'v'
+	prefixContact = 's'
+	prefixNode    = 'n'
+	prefixKind    = 'k'
+	prefixGen     = 'g'
+	keyMetaByte   = 'm'
+	keyGenesis    = 'z'
+)
+
+const recordKeySize = 2 + 16 // kind and id
+
+func keyLog(p syncproto.Position) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefixLog}, uint64(p))
+}
+
+// keyUnion starts a key that is sorted by union.
+func keyUnion(prefix byte, union string) []byte {
+	b := make([]byte, 0, 2+len(union)+recordKeySize+8)
+	b = append(b, prefix, byte(len(union)))
+	return append(b, union...)
+}
+
+func appendRecordKey(b []byte, k syncproto.RecordKey) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(k.Kind))
+	return append(b, k.ID[:]...)
+}
+
+func keyRecord(union string, k syncproto.RecordKey) []byte {
+	return appendRecordKey(keyUnion(prefixRecord, union), k)
+}
+
+func keyHistory(union string, k syncproto.RecordKey, p syncproto.Position) []byte {
+	return binary.BigEndian.AppendUint64(appendRecordKey(keyUnion(prefixHistory, union), k), uint64(p))
+}
+
+func keyFeed(union string, p syncproto.Position) []byte {
+	return binary.BigEndian.AppendUint64(keyUnion(prefixFeed, union), uint64(p))
+}
+
+func keyTips(union string, j syncproto.JournalID) []byte {
+	return binary.BigEndian.AppendUint64(keyUnion(prefixTips, union), uint64(j))
+}
+
+func keyDigest(union string) []byte { return keyUnion(prefixDigest, union) }
+
+func keyHeld(union string, j syncproto.JournalID, k syncproto.RecordKey) []byte {
+	return appendRecordKey(binary.BigEndian.AppendUint64(keyUnion(prefixHeld, union), uint64(j)), k)
+}
+
+func keyContact(union string, device []byte) []byte {
+	return append(keyUnion(prefixContact, union), device...)
+}
+
+func keyPlace(d syncproto.Dot) []byte {
+	b := make([]byte, 1, 1+8+8+4)
+	b[0] = prefixPlace
+	b = binary.BigEndian.AppendUint64(b, uint64(d.Journal))
+	b = binary.BigEndian.AppendUint64(b, d.Seq)
+	return binary.BigEndian.AppendUint32(b, d.Tag)
+}
+
+func keyNamed(prefix byte, name []byte) []byte { return append([]byte{prefix}, name...) }
+
+func keyGeneration(n uint16) []byte {
+	return binary.BigEndian.AppendUint16([]byte{prefixGen}, n)
+}
+
+// unionOf reads the union of a key that is sorted by union, and what follows it.
+func unionOf(key []byte) (union string, rest []byte, err error) {
+	if len(key) < 2 || len(key) < 2+int(key[1]) {
+		return "", nil, fmt.Errorf("read key: %d bytes are too few", len(key))
+	}
+	n := 2 + int(key[1])
+	return string(key[2:n]), key[n:], nil
+}
+
+func readRecordKey(b []byte) (syncproto.RecordKey, error) {
+	var k syncproto.RecordKey
+	if len(b) != recordKeySize {
+		return k, fmt.Errorf("read record key: %d bytes", len(b))
+	}
+	k.Kind = syncproto.KindNumber(binary.BigEndian.Uint16(b))
+	copy(k.ID[:], b[2:])
+	return k, nil
+}
+
+func encodePosition(p syncproto.Position) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(p))
+}
+
+func decodePosition(b []byte) (syncproto.Position, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("read position: %d bytes", len(b))
+	}
+	return syncproto.Position(binary.BigEndian.Uint64(b)), nil
+}

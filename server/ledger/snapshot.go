@@ -1,0 +1,239 @@
+package ledger
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// A snapshot is a magic line, then for each key its length and bytes and its value's
+// length and bytes (lengths as varints), then a zero length, the number of keys as eight
+// bytes, and the SHA-256 over all before it.
+const snapshotMagic = "unionsync state 1\n"
+
+// limits of a snapshot's parts: above them the bytes are not a snapshot of ours.
+const (
+	maxSnapshotKey   = 1 << 10
+	maxSnapshotValue = 1 << 20
+)
+
+// Snapshot is the state at one moment, pinned until Release.
+type Snapshot struct{ r *reader }
+
+// Snapshot pins the present state.
+func (l *Ledger) Snapshot() (*Snapshot, error) { return &Snapshot{r: l.read()}, nil }
+
+// Release lets the pinned state go.
+func (s *Snapshot) Release() { s.r.done() }
+
+// Stream streams the state to w.
+func (s *Snapshot) Stream(w io.Writer) error {
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
+	if _, err := out.WriteString(snapshotMagic); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	n, err := s.writeKeys(out)
+	if err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	tail := binary.BigEndian.AppendUint64([]byte{0}, n)
+	if _, err := out.Write(tail); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	if _, err := w.Write(sum.Sum(nil)); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	return nil
+}
+
+func (s *Snapshot) writeKeys(out *bufio.Writer) (n uint64, err error) {
+	o := badger.DefaultIteratorOptions
+	o.PrefetchSize = 64
+	it := s.r.txn.NewIterator(o)
+	defer it.Close()
+	var head []byte
+	for it.Rewind(); it.Valid(); it.Next() {
+		item := it.Item()
+		err = item.Value(func(v []byte) error {
+			head = binary.AppendUvarint(head[:0], uint64(len(item.Key())))
+			head = append(head, item.Key()...)
+			head = binary.AppendUvarint(head, uint64(len(v)))
+			if _, err := out.Write(head); err != nil {
+				return err
+			}
+			_, err := out.Write(v)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Restore replaces the state by what in holds: written into a new folder, checked to the
+// last byte, and switched by rename. A crash at any step leaves the old state or the new.
+func (l *Ledger) Restore(in io.Reader) error {
+	if l.cfg.Memory {
+		return errors.New("restore ledger: a store in memory cannot be restored")
+	}
+	fresh := l.cfg.Dir + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("restore ledger: %w", err)
+	}
+	if err := fill(l.cfg, fresh, in); err != nil {
+		return errors.Join(fmt.Errorf("restore ledger: %w", err), os.RemoveAll(fresh))
+	}
+	l.use.Lock()
+	defer l.use.Unlock()
+	if err := os.Rename(fresh, l.cfg.Dir+".ok"); err != nil { // from here the new state wins
+		return fmt.Errorf("restore ledger: %w", err)
+	}
+	if err := l.db.Close(); err != nil {
+		return fmt.Errorf("restore ledger: close the old state: %w", err)
+	}
+	if err := l.finishSwitch(); err != nil {
+		return err
+	}
+	db, err := openBadger(l.cfg, l.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	return l.load(db)
+}
+
+// finishSwitch ends a restore that was cut off: a folder with the ending .ok is whole and
+// takes the place of the old one; one with the ending .new is not and goes.
+func (l *Ledger) finishSwitch() error {
+	if l.cfg.Memory {
+		return nil
+	}
+	dir := l.cfg.Dir
+	if _, err := os.Stat(dir + ".ok"); err == nil {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("switch ledger: %w", err)
+		}
+		if err := os.Rename(dir+".ok", dir); err != nil {
+			return fmt.Errorf("switch ledger: %w", err)
+		}
+	}
+	if err := os.RemoveAll(dir + ".new"); err != nil {
+		return fmt.Errorf("switch ledger: %w", err)
+	}
+	return nil
+}
+
+// fill writes a snapshot's keys into a new store at dir.
+func fill(cfg Config, dir string, in io.Reader) error {
+	db, err := openBadger(cfg, dir)
+	if err != nil {
+		return err
+	}
+	err = fillKeys(db, in)
+	if err == nil {
+		err = db.Sync()
+	}
+	return errors.Join(err, db.Close())
+}
+
+func fillKeys(db *badger.DB, in io.Reader) error {
+	sum := sha256.New()
+	r := &summing{r: bufio.NewReaderSize(in, 1<<16), sum: sum}
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != snapshotMagic {
+		return fmt.Errorf("not a snapshot of a ledger: %w", err)
+	}
+	batch := db.NewWriteBatchAt(1)
+	defer batch.Cancel()
+	var n uint64
+	for {
+		key, err := readLengthed(r, maxSnapshotKey)
+		if err != nil {
+			return err
+		}
+		if len(key) == 0 {
+			break
+		}
+		value, err := readLengthed(r, maxSnapshotValue)
+		if err != nil {
+			return err
+		}
+		if err := batch.Set(key, value); err != nil {
+			return fmt.Errorf("write key: %w", err)
+		}
+		n++
+	}
+	if err := r.checkTail(n); err != nil {
+		return err
+	}
+	if err := batch.Flush(); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	return nil
+}
+
+func readLengthed(r *summing, most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, fmt.Errorf("read length: %w", err)
+	}
+	if n > most {
+		return nil, fmt.Errorf("a part of %d bytes, want at most %d", n, most)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("read part: %w", err)
+	}
+	return b, nil
+}
+
+// summing hashes what is read through it.
+type summing struct {
+	r   *bufio.Reader
+	sum hash.Hash
+}
+
+func (s *summing) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.sum.Write(p[:n])
+	return n, err
+}
+
+func (s *summing) ReadByte() (byte, error) {
+	b, err := s.r.ReadByte()
+	if err == nil {
+		s.sum.Write([]byte{b})
+	}
+	return b, err
+}
+
+func (s *summing) checkTail(n uint64) error {
+	var count [8]byte
+	if _, err := io.ReadFull(s, count[:]); err != nil {
+		return fmt.Errorf("read count: %w", err)
+	}
+	if got := binary.BigEndian.Uint64(count[:]); got != n {
+		return fmt.Errorf("%d keys, want %d", n, got)
+	}
+	want := s.sum.Sum(nil)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(s.r, got); err != nil {
+		return fmt.Errorf("read checksum: %w", err)
+	}
+	if string(got) != string(want) {
+		return errors.New("the checksum differs: the snapshot is damaged")
+	}
+	return nil
+}
