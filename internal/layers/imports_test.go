@@ -116,7 +116,7 @@ var homes = []struct {
 	{"github.com/xuri/excelize", []string{"agent/sheet", "internal/testcity"}, "spreadsheets have one room"},
 	{"cel.dev/cel-go", []string{"syncproto/kind"}, "rules are part of kinds"},
 	{"github.com/urfave/cli", []string{"cmd/...", "internal/clikit"}, "rooms know no command line"},
-	{"filippo.io/age", []string{"internal/seal", "syncproto/bundle"}, "one home for sealing"},
+	{"filippo.io/age", []string{"internal/seal", "server/trust", "syncproto/bundle"}, "few homes for sealing"},
 	{"github.com/goccy/go-yaml", []string{"internal/text", "syncproto/kind"}, "people write YAML in two places only"},
 }
 
