@@ -31,22 +31,49 @@ var Statuses = []int{
 
 // exits gives the status of each code. There is no other such table. The first row that
 // holds the code wins; the ranges at the end are those of syncproto's code list.
-var exits = []struct {
+var exits = []exit{
+	one(syncproto.CodeInternal, ExitInternal),
+	one(syncproto.CodeUsage, ExitUsage),
+	{100, 399, ExitInput},   // general, kinds and data, spreadsheets
+	{400, 499, ExitRefused}, // identity and enrolment
+
+	one(syncproto.CodeOtherCentre, ExitRefused),
+	{syncproto.CodeNotYourUnion, syncproto.CodeDeviceRevoked, ExitRefused},
+	one(syncproto.CodeSignature, ExitRefused),
+	one(syncproto.CodeCentreBehind, ExitAttention),
+	one(syncproto.CodeReceipt, ExitAttention),
+	one(syncproto.CodeDigest, ExitAttention),
+	one(syncproto.CodeForked, ExitAttention),
+	one(syncproto.CodeUnreachable, ExitOffline),
+	{syncproto.CodeBusy, syncproto.CodeNoLeader, ExitBusy},
+	{syncproto.CodeGeneration, syncproto.CodeFirstFetch, ExitBusy},
+	{500, 599, ExitInput}, // the rest of exchange: what one end sends is not to the other's liking
+
+	one(syncproto.CodeLedgerOpen, ExitStorage),
+	one(syncproto.CodeLedgerEntry, ExitStorage),
+	one(syncproto.CodeNotReady, ExitBusy),
+	one(syncproto.CodeListen, ExitBusy),
+	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
+
+	one(syncproto.CodeInUse, ExitBusy),
+	one(syncproto.CodeNotFetched, ExitBusy),
+	one(syncproto.CodeNoUnion, ExitInput),
+	{syncproto.CodeUnionExists, syncproto.CodeRecordExists, ExitInput},
+	{syncproto.CodeFoundClock, syncproto.CodeFoundHeld, ExitAttention},
+	{700, 799, ExitStorage},
+
+	one(syncproto.CodeCountNotReady, ExitBusy),
+	{800, 899, ExitInput}, // counts
+	{900, 999, ExitUsage}, // commands
+}
+
+// exit is the status for the codes from one to another.
+type exit struct {
 	from, to syncproto.Code
 	status   int
-}{
-	{syncproto.CodeInternal, syncproto.CodeInternal, ExitInternal},
-	{syncproto.CodeUsage, syncproto.CodeUsage, ExitUsage},
-	{100, 199, ExitInput},   // general: invalid, not found
-	{200, 299, ExitInput},   // kinds and data
-	{300, 399, ExitInput},   // spreadsheets
-	{400, 499, ExitRefused}, // identity and enrolment
-	{500, 599, ExitOffline}, // exchange
-	{600, 699, ExitOffline}, // centre
-	{700, 799, ExitStorage}, // storage
-	{800, 899, ExitInput},   // counts
-	{900, 999, ExitUsage},   // commands
 }
+
+func one(code syncproto.Code, status int) exit { return exit{code, code, status} }
 
 // Outcome is an error that only sets the exit status: the command has already said on
 // standard output what there is to say, as an import with refused rows does.

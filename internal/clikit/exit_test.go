@@ -29,6 +29,14 @@ func TestExitStatus(t *testing.T) {
 		{"cancelled", fmt.Errorf("x: %w", context.Canceled), ExitInterrupted},
 		{"a code says more than the cancelling below it",
 			syncproto.Fail(syncproto.CodeNotFound, "x", context.Canceled), ExitInput},
+		{"no node answers", syncproto.Fail(syncproto.CodeUnreachable, "x", nil), ExitOffline},
+		{"come later", syncproto.Fail(syncproto.CodeBusy, "x", nil), ExitBusy},
+		{"the disk is full", syncproto.Fail(syncproto.CodeDiskFull, "x", nil), ExitStorage},
+		{"another program has the files, which is no fault of the disk", syncproto.Fail(syncproto.CodeInUse, "x", nil), ExitBusy},
+		{"not fetched stands inside the range of input", syncproto.Fail(syncproto.CodeNotFetched, "x", nil), ExitBusy},
+		{"the first fetch is not done", syncproto.Fail(syncproto.CodeFirstFetch, "x", nil), ExitBusy},
+		{"another city", syncproto.Fail(syncproto.CodeOtherCentre, "x", nil), ExitRefused},
+		{"an alarm", syncproto.Fail(syncproto.CodeDigest, "x", nil), ExitAttention},
 		{"a code outside all ranges", syncproto.Fail(40000, "x", nil), ExitInternal},
 	} {
 		if got := ExitStatus(tc.err); got != tc.want {

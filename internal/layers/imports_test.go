@@ -25,7 +25,7 @@ var arrows = []arrow{
 	{[]string{"syncproto"}, nil},
 	{[]string{"syncproto/kind"}, []string{"syncproto", "internal/cnid"}},
 	{[]string{"syncproto/merge"}, []string{"syncproto", "syncproto/kind"}},
-	{[]string{"syncproto/session", "syncproto/bundle"}, []string{"syncproto/...", "internal/seal"}},
+	{[]string{"syncproto/session/...", "syncproto/bundle"}, []string{"syncproto/...", "internal/seal"}},
 
 	// The agent. union → journal, store; desk → union, sheet, schedule.
 	{[]string{"agent"}, rooms("agent/...", "syncproto/...")},
