@@ -139,3 +139,7 @@ func (c *City) EnrolKey() *[32]byte { return seal.Derive(c.root[:], purposeEnrol
 
 // StoreKey is the key of one node's own database files.
 func (c *City) StoreKey(nodeID string) *[32]byte { return seal.Derive(c.root[:], purposeStore+nodeID) }
+
+// EscrowKey is the city's age key: seal.Recipient gives what devices wrap their data keys
+// for, so that staff can open the disk of a dead PC with seal.OpenFor.
+func (c *City) EscrowKey() *[32]byte { return seal.Derive(c.root[:], purposeEscrow) }

@@ -1,30 +1,8 @@
-package trust
-
-import (
-	"fmt"
-	"strings"
-
-	"filippo.io/age"
-
-	"unionsync/internal/seal"
-)
-
-// EscrowIdentity is the city's age key. Devices wrap their data keys for its recipient, so
-// that staff can open the disk of a dead PC, and seal bundles for it. It comes from the
-// city's root secret: whoever has the cluster key and the sealed secrets has it too.
-func (c *City) EscrowIdentity() (*age.X25519Identity, error) {
-	scalar := seal.Derive(c.root[:], purposeEscrow)
-	id, err := age.ParseX25519Identity(strings.ToUpper(bech32("age-secret-key-", scalar[:])))
-	if err != nil {
-		return nil, fmt.Errorf("make escrow identity: %w", err)
-	}
-	return id, nil
-}
+package seal
 
 const bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
-// bech32 writes data as age writes its keys (BIP 173); age exports no other way to make an
-// identity of given bytes.
+// bech32 writes data as age writes its keys (BIP 173).
 func bech32(human string, data []byte) string {
 	symbols := make([]byte, 0, len(data)*8/5+7)
 	var acc, bits uint
