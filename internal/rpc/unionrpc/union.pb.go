@@ -195,14 +195,14 @@ func (x *EnrolResponse) GetSlot() *syncpb.Slot {
 }
 
 type JoinRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Node        string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	PublicKey   []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	Proof       []byte                 `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
-	RaftAddress string                 `protobuf:"bytes,4,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
-	ApiAddress  string                 `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
-	// A join has two steps: the certificate first, then, once it serves, the vote.
-	Vote          bool     `protobuf:"varint,6,opt,name=vote,proto3" json:"vote,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Node      string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	PublicKey []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	// With a proof of the cluster's secret the answer is a certificate; without, the caller is
+	// a node that serves and asks to be listed and to vote.
+	Proof         []byte   `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+	RaftAddress   string   `protobuf:"bytes,4,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
+	ApiAddress    string   `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
 	Hosts         []string `protobuf:"bytes,7,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -273,13 +273,6 @@ func (x *JoinRequest) GetApiAddress() string {
 	return ""
 }
 
-func (x *JoinRequest) GetVote() bool {
-	if x != nil {
-		return x.Vote
-	}
-	return false
-}
-
 func (x *JoinRequest) GetHosts() []string {
 	if x != nil {
 		return x.Hosts
@@ -291,8 +284,10 @@ type JoinResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Certificate []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	Ca          []byte                 `protobuf:"bytes,2,opt,name=ca,proto3" json:"ca,omitempty"`
-	// The centre's data key, sealed with the cluster's secret.
-	SealedKeys    []byte `protobuf:"bytes,3,opt,name=sealed_keys,json=sealedKeys,proto3" json:"sealed_keys,omitempty"`
+	// The city's secrets, sealed with the cluster's secret.
+	SealedKeys []byte `protobuf:"bytes,3,opt,name=sealed_keys,json=sealedKeys,proto3" json:"sealed_keys,omitempty"`
+	// Addresses of the centre's nodes.
+	Addresses     []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +339,13 @@ func (x *JoinResponse) GetCa() []byte {
 func (x *JoinResponse) GetSealedKeys() []byte {
 	if x != nil {
 		return x.SealedKeys
+	}
+	return nil
+}
+
+func (x *JoinResponse) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
 	}
 	return nil
 }
@@ -404,6 +406,7 @@ type CreateCodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	Expires       int64                  `protobuf:"varint,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	UnionName     string                 `protobuf:"bytes,3,opt,name=union_name,json=unionName,proto3" json:"union_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -452,32 +455,38 @@ func (x *CreateCodeResponse) GetExpires() int64 {
 	return 0
 }
 
-type OrgUnit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Level         string                 `protobuf:"bytes,3,opt,name=level,proto3" json:"level,omitempty"`
-	Parent        string                 `protobuf:"bytes,4,opt,name=parent,proto3" json:"parent,omitempty"`
-	Division      string                 `protobuf:"bytes,5,opt,name=division,proto3" json:"division,omitempty"`
-	Phone         string                 `protobuf:"bytes,6,opt,name=phone,proto3" json:"phone,omitempty"`
+func (x *CreateCodeResponse) GetUnionName() string {
+	if x != nil {
+		return x.UnionName
+	}
+	return ""
+}
+
+// OrgRow is one unit of the organisation tree. Values are by the name of the kind's field:
+// as typed in a request, in their canonical form in an answer.
+type OrgRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Line of the file, for messages.
+	Line          uint32            `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Values        map[string]string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *OrgUnit) Reset() {
-	*x = OrgUnit{}
+func (x *OrgRow) Reset() {
+	*x = OrgRow{}
 	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *OrgUnit) String() string {
+func (x *OrgRow) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*OrgUnit) ProtoMessage() {}
+func (*OrgRow) ProtoMessage() {}
 
-func (x *OrgUnit) ProtoReflect() protoreflect.Message {
+func (x *OrgRow) ProtoReflect() protoreflect.Message {
 	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -489,56 +498,31 @@ func (x *OrgUnit) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use OrgUnit.ProtoReflect.Descriptor instead.
-func (*OrgUnit) Descriptor() ([]byte, []int) {
+// Deprecated: Use OrgRow.ProtoReflect.Descriptor instead.
+func (*OrgRow) Descriptor() ([]byte, []int) {
 	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *OrgUnit) GetCode() string {
+func (x *OrgRow) GetLine() uint32 {
 	if x != nil {
-		return x.Code
+		return x.Line
 	}
-	return ""
+	return 0
 }
 
-func (x *OrgUnit) GetName() string {
+func (x *OrgRow) GetValues() map[string]string {
 	if x != nil {
-		return x.Name
+		return x.Values
 	}
-	return ""
+	return nil
 }
 
-func (x *OrgUnit) GetLevel() string {
-	if x != nil {
-		return x.Level
-	}
-	return ""
-}
-
-func (x *OrgUnit) GetParent() string {
-	if x != nil {
-		return x.Parent
-	}
-	return ""
-}
-
-func (x *OrgUnit) GetDivision() string {
-	if x != nil {
-		return x.Division
-	}
-	return ""
-}
-
-func (x *OrgUnit) GetPhone() string {
-	if x != nil {
-		return x.Phone
-	}
-	return ""
-}
-
+// ImportOrgRequest sets units: those that are new are added, none is removed.
 type ImportOrgRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Units         []*OrgUnit             `protobuf:"bytes,1,rep,name=units,proto3" json:"units,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  []*OrgRow              `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	// Only look, and change nothing.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -573,18 +557,29 @@ func (*ImportOrgRequest) Descriptor() ([]byte, []int) {
 	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *ImportOrgRequest) GetUnits() []*OrgUnit {
+func (x *ImportOrgRequest) GetRows() []*OrgRow {
 	if x != nil {
-		return x.Units
+		return x.Rows
 	}
 	return nil
 }
 
+func (x *ImportOrgRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+// ImportOrgResponse says what became of the rows. With a problem nothing was changed.
 type ImportOrgResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Added         uint32                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
-	Changed       uint32                 `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	Unchanged     uint32                 `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Added     uint32                 `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
+	Changed   uint32                 `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	Unchanged uint32                 `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Problems  []*OrgProblem          `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
+	// The centre's head after the import.
+	Head          uint64 `protobuf:"varint,5,opt,name=head,proto3" json:"head,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -640,17 +635,93 @@ func (x *ImportOrgResponse) GetUnchanged() uint32 {
 	return 0
 }
 
-type ListOrgRequest struct {
+func (x *ImportOrgResponse) GetProblems() []*OrgProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ImportOrgResponse) GetHead() uint64 {
+	if x != nil {
+		return x.Head
+	}
+	return 0
+}
+
+type OrgProblem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parent        string                 `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Line          uint32                 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Code          uint32                 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
+	Args          map[string]string      `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrgProblem) Reset() {
+	*x = OrgProblem{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrgProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrgProblem) ProtoMessage() {}
+
+func (x *OrgProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrgProblem.ProtoReflect.Descriptor instead.
+func (*OrgProblem) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OrgProblem) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *OrgProblem) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *OrgProblem) GetArgs() map[string]string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+type ListOrgRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only units below this one, at any depth.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Only units whose code or name contains this.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListOrgRequest) Reset() {
 	*x = ListOrgRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +733,7 @@ func (x *ListOrgRequest) String() string {
 func (*ListOrgRequest) ProtoMessage() {}
 
 func (x *ListOrgRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +746,7 @@ func (x *ListOrgRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrgRequest.ProtoReflect.Descriptor instead.
 func (*ListOrgRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{9}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListOrgRequest) GetParent() string {
@@ -701,7 +772,7 @@ type ListOrgResponse struct {
 
 func (x *ListOrgResponse) Reset() {
 	*x = ListOrgResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +784,7 @@ func (x *ListOrgResponse) String() string {
 func (*ListOrgResponse) ProtoMessage() {}
 
 func (x *ListOrgResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +797,7 @@ func (x *ListOrgResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrgResponse.ProtoReflect.Descriptor instead.
 func (*ListOrgResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{10}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListOrgResponse) GetUnits() []*OrgState {
@@ -738,18 +809,23 @@ func (x *ListOrgResponse) GetUnits() []*OrgState {
 
 type OrgState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Unit  *OrgUnit               `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
-	// Last exchange that ended complete, Unix seconds; 0: never heard of.
-	Heard         int64  `protobuf:"varint,2,opt,name=heard,proto3" json:"heard,omitempty"`
-	Proved        bool   `protobuf:"varint,3,opt,name=proved,proto3" json:"proved,omitempty"`
-	Devices       uint32 `protobuf:"varint,4,opt,name=devices,proto3" json:"devices,omitempty"`
+	Unit  *OrgRow                `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Last exchange that ended complete, Unix seconds; 0: never.
+	Complete int64 `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Last exchange of any kind, Unix seconds; 0: never heard of.
+	Heard int64 `protobuf:"varint,3,opt,name=heard,proto3" json:"heard,omitempty"`
+	// The newest state that a device proved equal is the newest there is.
+	Proved  bool   `protobuf:"varint,4,opt,name=proved,proto3" json:"proved,omitempty"`
+	Devices uint32 `protobuf:"varint,5,opt,name=devices,proto3" json:"devices,omitempty"`
+	// Changes that the devices said to have on their disks alone.
+	Waiting       uint32 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrgState) Reset() {
 	*x = OrgState{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +837,7 @@ func (x *OrgState) String() string {
 func (*OrgState) ProtoMessage() {}
 
 func (x *OrgState) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,14 +850,21 @@ func (x *OrgState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrgState.ProtoReflect.Descriptor instead.
 func (*OrgState) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{11}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *OrgState) GetUnit() *OrgUnit {
+func (x *OrgState) GetUnit() *OrgRow {
 	if x != nil {
 		return x.Unit
 	}
 	return nil
+}
+
+func (x *OrgState) GetComplete() int64 {
+	if x != nil {
+		return x.Complete
+	}
+	return 0
 }
 
 func (x *OrgState) GetHeard() int64 {
@@ -805,6 +888,13 @@ func (x *OrgState) GetDevices() uint32 {
 	return 0
 }
 
+func (x *OrgState) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
 type CountsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// yyyy-mm-dd; empty: today.
@@ -819,7 +909,7 @@ type CountsRequest struct {
 
 func (x *CountsRequest) Reset() {
 	*x = CountsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +921,7 @@ func (x *CountsRequest) String() string {
 func (*CountsRequest) ProtoMessage() {}
 
 func (x *CountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +934,7 @@ func (x *CountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsRequest.ProtoReflect.Descriptor instead.
 func (*CountsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{12}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CountsRequest) GetDay() string {
@@ -885,7 +975,7 @@ type CountsResponse struct {
 
 func (x *CountsResponse) Reset() {
 	*x = CountsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +987,7 @@ func (x *CountsResponse) String() string {
 func (*CountsResponse) ProtoMessage() {}
 
 func (x *CountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1000,7 @@ func (x *CountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsResponse.ProtoReflect.Descriptor instead.
 func (*CountsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{13}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CountsResponse) GetJson() []byte {
@@ -928,7 +1018,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1030,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1043,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
 }
 
 type StatusResponse struct {
@@ -965,7 +1055,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1067,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1080,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusResponse) GetJson() []byte {
@@ -1022,7 +1112,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\b \x01(\v2\x1b.unionsync.v1.GenerationRefR\n" +
 	"generation\x12&\n" +
-	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\"\xc4\x01\n" +
+	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\"\xb0\x01\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1d\n" +
 	"\n" +
@@ -1030,43 +1120,57 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x05proof\x18\x03 \x01(\fR\x05proof\x12!\n" +
 	"\fraft_address\x18\x04 \x01(\tR\vraftAddress\x12\x1f\n" +
 	"\vapi_address\x18\x05 \x01(\tR\n" +
-	"apiAddress\x12\x12\n" +
-	"\x04vote\x18\x06 \x01(\bR\x04vote\x12\x14\n" +
-	"\x05hosts\x18\a \x03(\tR\x05hosts\"a\n" +
+	"apiAddress\x12\x14\n" +
+	"\x05hosts\x18\a \x03(\tR\x05hosts\"\x7f\n" +
 	"\fJoinResponse\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
 	"\x02ca\x18\x02 \x01(\fR\x02ca\x12\x1f\n" +
 	"\vsealed_keys\x18\x03 \x01(\fR\n" +
-	"sealedKeys\"N\n" +
+	"sealedKeys\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\"N\n" +
 	"\x11CreateCodeRequest\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12#\n" +
-	"\rvalid_seconds\x18\x02 \x01(\x03R\fvalidSeconds\"B\n" +
+	"\rvalid_seconds\x18\x02 \x01(\x03R\fvalidSeconds\"a\n" +
 	"\x12CreateCodeResponse\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
-	"\aexpires\x18\x02 \x01(\x03R\aexpires\"\x91\x01\n" +
-	"\aOrgUnit\x12\x12\n" +
-	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
-	"\x05level\x18\x03 \x01(\tR\x05level\x12\x16\n" +
-	"\x06parent\x18\x04 \x01(\tR\x06parent\x12\x1a\n" +
-	"\bdivision\x18\x05 \x01(\tR\bdivision\x12\x14\n" +
-	"\x05phone\x18\x06 \x01(\tR\x05phone\"C\n" +
-	"\x10ImportOrgRequest\x12/\n" +
-	"\x05units\x18\x01 \x03(\v2\x19.unionsync.rpc.v1.OrgUnitR\x05units\"a\n" +
+	"\aexpires\x18\x02 \x01(\x03R\aexpires\x12\x1d\n" +
+	"\n" +
+	"union_name\x18\x03 \x01(\tR\tunionName\"\x95\x01\n" +
+	"\x06OrgRow\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12<\n" +
+	"\x06values\x18\x02 \x03(\v2$.unionsync.rpc.v1.OrgRow.ValuesEntryR\x06values\x1a9\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\x10ImportOrgRequest\x12,\n" +
+	"\x04rows\x18\x01 \x03(\v2\x18.unionsync.rpc.v1.OrgRowR\x04rows\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xaf\x01\n" +
 	"\x11ImportOrgResponse\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\rR\x05added\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\rR\achanged\x12\x1c\n" +
-	"\tunchanged\x18\x03 \x01(\rR\tunchanged\"<\n" +
+	"\tunchanged\x18\x03 \x01(\rR\tunchanged\x128\n" +
+	"\bproblems\x18\x04 \x03(\v2\x1c.unionsync.rpc.v1.OrgProblemR\bproblems\x12\x12\n" +
+	"\x04head\x18\x05 \x01(\x04R\x04head\"\xa9\x01\n" +
+	"\n" +
+	"OrgProblem\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\rR\x04code\x12:\n" +
+	"\x04args\x18\x03 \x03(\v2&.unionsync.rpc.v1.OrgProblem.ArgsEntryR\x04args\x1a7\n" +
+	"\tArgsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
 	"\x0eListOrgRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"C\n" +
 	"\x0fListOrgResponse\x120\n" +
-	"\x05units\x18\x01 \x03(\v2\x1a.unionsync.rpc.v1.OrgStateR\x05units\"\x81\x01\n" +
-	"\bOrgState\x12-\n" +
-	"\x04unit\x18\x01 \x01(\v2\x19.unionsync.rpc.v1.OrgUnitR\x04unit\x12\x14\n" +
-	"\x05heard\x18\x02 \x01(\x03R\x05heard\x12\x16\n" +
-	"\x06proved\x18\x03 \x01(\bR\x06proved\x12\x18\n" +
-	"\adevices\x18\x04 \x01(\rR\adevices\"q\n" +
+	"\x05units\x18\x01 \x03(\v2\x1a.unionsync.rpc.v1.OrgStateR\x05units\"\xb6\x01\n" +
+	"\bOrgState\x12,\n" +
+	"\x04unit\x18\x01 \x01(\v2\x18.unionsync.rpc.v1.OrgRowR\x04unit\x12\x1a\n" +
+	"\bcomplete\x18\x02 \x01(\x03R\bcomplete\x12\x14\n" +
+	"\x05heard\x18\x03 \x01(\x03R\x05heard\x12\x16\n" +
+	"\x06proved\x18\x04 \x01(\bR\x06proved\x12\x18\n" +
+	"\adevices\x18\x05 \x01(\rR\adevices\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\rR\awaiting\"q\n" +
 	"\rCountsRequest\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x0e\n" +
 	"\x02by\x18\x02 \x03(\tR\x02by\x12#\n" +
@@ -1101,7 +1205,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),         // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),        // 1: unionsync.rpc.v1.EnrolResponse
@@ -1109,48 +1213,54 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*JoinResponse)(nil),         // 3: unionsync.rpc.v1.JoinResponse
 	(*CreateCodeRequest)(nil),    // 4: unionsync.rpc.v1.CreateCodeRequest
 	(*CreateCodeResponse)(nil),   // 5: unionsync.rpc.v1.CreateCodeResponse
-	(*OrgUnit)(nil),              // 6: unionsync.rpc.v1.OrgUnit
+	(*OrgRow)(nil),               // 6: unionsync.rpc.v1.OrgRow
 	(*ImportOrgRequest)(nil),     // 7: unionsync.rpc.v1.ImportOrgRequest
 	(*ImportOrgResponse)(nil),    // 8: unionsync.rpc.v1.ImportOrgResponse
-	(*ListOrgRequest)(nil),       // 9: unionsync.rpc.v1.ListOrgRequest
-	(*ListOrgResponse)(nil),      // 10: unionsync.rpc.v1.ListOrgResponse
-	(*OrgState)(nil),             // 11: unionsync.rpc.v1.OrgState
-	(*CountsRequest)(nil),        // 12: unionsync.rpc.v1.CountsRequest
-	(*CountsResponse)(nil),       // 13: unionsync.rpc.v1.CountsResponse
-	(*StatusRequest)(nil),        // 14: unionsync.rpc.v1.StatusRequest
-	(*StatusResponse)(nil),       // 15: unionsync.rpc.v1.StatusResponse
-	(*syncpb.GenerationRef)(nil), // 16: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),          // 17: unionsync.v1.Slot
-	(*syncpb.Request)(nil),       // 18: unionsync.v1.Request
-	(*syncpb.Response)(nil),      // 19: unionsync.v1.Response
+	(*OrgProblem)(nil),           // 9: unionsync.rpc.v1.OrgProblem
+	(*ListOrgRequest)(nil),       // 10: unionsync.rpc.v1.ListOrgRequest
+	(*ListOrgResponse)(nil),      // 11: unionsync.rpc.v1.ListOrgResponse
+	(*OrgState)(nil),             // 12: unionsync.rpc.v1.OrgState
+	(*CountsRequest)(nil),        // 13: unionsync.rpc.v1.CountsRequest
+	(*CountsResponse)(nil),       // 14: unionsync.rpc.v1.CountsResponse
+	(*StatusRequest)(nil),        // 15: unionsync.rpc.v1.StatusRequest
+	(*StatusResponse)(nil),       // 16: unionsync.rpc.v1.StatusResponse
+	nil,                          // 17: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                          // 18: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	(*syncpb.GenerationRef)(nil), // 19: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),          // 20: unionsync.v1.Slot
+	(*syncpb.Request)(nil),       // 21: unionsync.v1.Request
+	(*syncpb.Response)(nil),      // 22: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	16, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	17, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	6,  // 2: unionsync.rpc.v1.ImportOrgRequest.units:type_name -> unionsync.rpc.v1.OrgUnit
-	11, // 3: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
-	6,  // 4: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgUnit
-	18, // 5: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
-	0,  // 6: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
-	2,  // 7: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
-	4,  // 8: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
-	7,  // 9: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
-	9,  // 10: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
-	12, // 11: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
-	14, // 12: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
-	19, // 13: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 14: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 15: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 16: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 17: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	10, // 18: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	13, // 19: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	15, // 20: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	13, // [13:21] is the sub-list for method output_type
-	5,  // [5:13] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	19, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	20, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	17, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
+	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
+	18, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
+	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
+	21, // 8: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	0,  // 9: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
+	2,  // 10: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
+	4,  // 11: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
+	7,  // 12: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
+	10, // 13: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
+	13, // 14: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
+	15, // 15: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
+	22, // 16: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 17: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 18: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 19: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 20: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 21: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	14, // 22: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	16, // 23: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	16, // [16:24] is the sub-list for method output_type
+	8,  // [8:16] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_internal_rpc_unionrpc_union_proto_init() }
@@ -1164,7 +1274,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
