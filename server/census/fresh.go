@@ -1,0 +1,52 @@
+package census
+
+import "time"
+
+// fresh says how far the unions of an answer have been heard of. It looks at the grassroots
+// unions of the tree that pass the filter by union and county and are there both on the day
+// asked and today: one dissolved since has nothing more to say.
+func (c *Census) fresh(b *book, q *Query, k epoch, masks []mask) Unions {
+	u := Unions{WithinHours: q.FreshWithin.Hours(), AskedAt: q.Now}
+	since := q.Now - int64(q.FreshWithin/time.Second)
+	today := dayOf(time.Unix(q.Now, 0).In(china))
+	for n, code := range b.codes {
+		at := b.unitAt(uint32(n), k)
+		if !at.isGrassroots(q.Day) || !at.isGrassroots(today) || !passes(b, uint32(n), k, masks) {
+			continue
+		}
+		u.Grassroots++
+		contact := q.Contacts[code]
+		switch {
+		case contact.Last == 0:
+			u.Never++
+		case contact.Last < since:
+			u.Late++
+		default:
+			u.Fresh++
+			if contact.Proved {
+				u.Proved++
+			}
+		}
+	}
+	return u
+}
+
+// china is the time zone by which a moment becomes a day; it has had no summer time since 1991.
+var china = time.FixedZone("UTC+8", 8*60*60)
+
+// passes reports whether the filters by union and county keep a union.
+func passes(b *book, union uint32, k epoch, masks []mask) bool {
+	for _, m := range masks {
+		switch m.axis.dim {
+		case ByUnion:
+			if !m.keep[union] {
+				return false
+			}
+		case ByCounty:
+			if !m.keep[b.countyAt(union, k)] {
+				return false
+			}
+		}
+	}
+	return true
+}
