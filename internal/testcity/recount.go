@@ -1,8 +1,8 @@
 package testcity
 
 import (
+	"fmt"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -22,10 +22,10 @@ var Dims = map[string]Dim{
 	"union":     func(c Counted) string { return c.Union },
 	"county":    func(c Counted) string { return c.County },
 	"sex":       func(c Counted) string { return c.Sex },
-	"new_form":  func(c Counted) string { return c.NewForm },
+	"group":     func(c Counted) string { return c.NewForm },
 	"migrant":   func(c Counted) string { return map[bool]string{true: "1", false: "0"}[c.Migrant] },
 	"education": func(c Counted) string { return c.Education },
-	"age":       func(c Counted) string { return strconv.Itoa(Age(c.Birth, c.Day)) },
+	"age":       Bands(25, 35, 45, 55),
 }
 
 // Age is the number of birthdays that somebody born on birth has had by day. Who was born
@@ -39,18 +39,17 @@ func Age(birth, on string) int {
 	return age
 }
 
-// Bands groups ages, as in Bands(30, 40): under 30, 30 to 39, 40 and above. name gives the
-// name of a band from its lowest and highest age; the last band has no highest (-1).
-func Bands(name func(low, high int) string, from ...int) Dim {
+// Bands groups ages, as in Bands(30, 40): 0-29, 30-39, 40- (and above).
+func Bands(from ...int) Dim {
 	return func(c Counted) string {
 		age, low := Age(c.Birth, c.Day), 0
 		for _, next := range from {
 			if age < next {
-				return name(low, next-1)
+				return fmt.Sprintf("%d-%d", low, next-1)
 			}
 			low = next
 		}
-		return name(low, -1)
+		return fmt.Sprintf("%d-", low)
 	}
 }
 
