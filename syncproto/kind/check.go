@@ -23,12 +23,16 @@ type Env struct {
 }
 
 // Check looks at a whole record: required fields, the form of every value, derivations,
-// references and rules. Findings come in the order of the kind file, those of the fields
-// before those of the rules. A value that is wrong in itself takes part in no rule.
+// references and rules. Findings come in the order of the kind file, derived
+// fields behind the others, and rules behind the fields. A value that is wrong in itself takes part in no rule.
 func (k *Kind) Check(values Values, env Env) []Finding {
 	c := &checking{kind: k, values: values, env: env, bad: map[string]bool{}, related: map[string]Values{}}
-	for _, f := range k.Fields {
-		c.field(f)
+	for _, derived := range []bool{false, true} { // what is derived looks at what it follows from
+		for _, f := range k.Fields {
+			if (f.Derive != nil) == derived {
+				c.field(f)
+			}
+		}
 	}
 	c.rules()
 	return c.found
@@ -64,12 +68,7 @@ func (c *checking) add(class string, code syncproto.Code, f *Field, args ...stri
 func (c *checking) field(f *Field) {
 	value := c.values[f.Number]
 	if len(value) == 0 {
-		switch f.Need {
-		case NeedYes:
-			c.add(ClassBlocks, syncproto.CodeMissing, f)
-		case NeedHint:
-			c.add(ClassHint, syncproto.CodeExpected, f)
-		}
+		c.missing(f)
 		return
 	}
 	problem := f.Valid(value)
@@ -86,6 +85,23 @@ func (c *checking) field(f *Field) {
 		c.add(ClassBlocks, syncproto.CodeContradicts, f, "from_zh", from.Label.Zh, "from_en", from.Label.En)
 	}
 	c.reference(f, value)
+}
+
+// missing notes that a field has no value. One that would follow from a value that is wrong
+// or missing itself is not noted beside that.
+func (c *checking) missing(f *Field) {
+	if f.Derive != nil {
+		from := c.kind.byName[f.Derive.From]
+		if c.bad[from.Name] || len(c.values[from.Number]) == 0 && from.Need == NeedYes {
+			return
+		}
+	}
+	switch f.Need {
+	case NeedYes:
+		c.add(ClassBlocks, syncproto.CodeMissing, f)
+	case NeedHint:
+		c.add(ClassHint, syncproto.CodeExpected, f)
+	}
 }
 
 // reference looks up the record that a field refers to.
