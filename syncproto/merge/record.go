@@ -141,6 +141,9 @@ func (r *Record) SeenDots(n syncproto.FieldNumber, class syncproto.MergeClass) [
 
 // SawAll gives what a void's author saw: every dot of every field's current entry.
 func (r *Record) SawAll() []syncproto.FieldDot {
+	if r == nil {
+		return nil
+	}
 	var out []syncproto.FieldDot
 	for i := range r.Fields {
 		f := &r.Fields[i]

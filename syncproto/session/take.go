@@ -39,6 +39,8 @@ type Put struct {
 // Take works a response into the agent's state. It fails, and nothing is to be stored,
 // when the response is of another centre, answers another request or does not verify.
 func Take(s State, sent Sent, r *syncpb.Response, j Journal, l Layer, env Env) (*Update, error) {
+	before := s
+	s.Wants = slices.Clone(s.Wants) // what comes of this is stored only if all goes well
 	t := &taker{s: s, sent: sent, r: r, j: j, layer: l, env: env, puts: map[syncproto.RecordKey]*merge.Record{}}
 	if err := t.check(); err != nil {
 		return nil, err
@@ -48,7 +50,7 @@ func Take(s State, sent Sent, r *syncpb.Response, j Journal, l Layer, env Env) (
 			return nil, err
 		}
 	}
-	if err := t.finish(s); err != nil {
+	if err := t.finish(before); err != nil {
 		return nil, err
 	}
 	return &t.u, nil
@@ -130,14 +132,14 @@ func (t *taker) verdicts() error {
 	for i, v := range t.all {
 		own := t.sent.Own[i]
 		t.u.Verdicts = append(t.u.Verdicts, OwnVerdict{Seq: own.Place.Seq, Verdict: v})
-		if v.Kind == syncproto.VerdictHeld || v.Kind == syncproto.VerdictDropped || own.Change == nil {
+		if own.Change == nil {
 			continue
 		}
-		merged, err := t.mergeOwn(own, v)
+		touched, err := t.mergeOwn(own, v)
 		if err != nil {
 			return err
 		}
-		if merged {
+		if touched {
 			k := own.Change.Key()
 			lasts = slices.DeleteFunc(lasts, func(x last) bool { return x.key == k })
 			lasts = append(lasts, last{hash: v.Hash, key: k})
@@ -155,8 +157,10 @@ func (t *taker) verdicts() error {
 	return nil
 }
 
-// mergeOwn puts an own change that was taken into the layer, unless the layer has it.
-func (t *taker) mergeOwn(own syncproto.Placed, v syncproto.Verdict) (bool, error) {
+// mergeOwn puts an own change that was taken into the layer, unless the layer has it. A
+// held change leaves the record as it is, but the record's hash is compared all the same:
+// the page leaves out a record whose newest change is answered here.
+func (t *taker) mergeOwn(own syncproto.Placed, v syncproto.Verdict) (touched bool, err error) {
 	key := own.Change.Key()
 	r, err := t.record(key)
 	if err != nil {
@@ -165,12 +169,20 @@ func (t *taker) mergeOwn(own syncproto.Placed, v syncproto.Verdict) (bool, error
 	if v.Position <= t.s.Cursor || (r != nil && v.Position <= r.Pos) {
 		return false, nil
 	}
-	if own.Change.EndsHold() {
+	switch {
+	case own.Change.EndsHold() || v.Kind == syncproto.VerdictDropped:
 		t.want = append(t.want, key)
 		return false, nil
+	case v.Kind != syncproto.VerdictHeld:
+		r, _ = merge.Merge(t.env.Class(key.Kind), r, own.Change, own.Place.Dot(), v.Position)
+		return true, t.put(key, r)
+	case r != nil:
+		moved := *r
+		moved.Pos = v.Position
+		return true, t.put(key, &moved)
+	default:
+		return true, nil
 	}
-	next, _ := merge.Merge(t.env.Class(key.Kind), r, own.Change, own.Place.Dot(), v.Position)
-	return true, t.put(key, next)
 }
 
 // receipt checks the centre's signature over what it has.
