@@ -902,7 +902,12 @@ type CountsRequest struct {
 	By           []string `protobuf:"bytes,2,rep,name=by,proto3" json:"by,omitempty"`
 	FreshSeconds int64    `protobuf:"varint,3,opt,name=fresh_seconds,json=freshSeconds,proto3" json:"fresh_seconds,omitempty"`
 	// Answer with at least this position.
-	AtLeast       uint64 `protobuf:"varint,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast uint64 `protobuf:"varint,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// As known at this position; 0: at the newest.
+	Known  uint64          `protobuf:"varint,5,opt,name=known,proto3" json:"known,omitempty"`
+	Filter []*CountsFilter `protobuf:"bytes,6,rep,name=filter,proto3" json:"filter,omitempty"`
+	// Also groups without anybody.
+	Zeros         bool `protobuf:"varint,7,opt,name=zeros,proto3" json:"zeros,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -965,6 +970,79 @@ func (x *CountsRequest) GetAtLeast() uint64 {
 	return 0
 }
 
+func (x *CountsRequest) GetKnown() uint64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
+func (x *CountsRequest) GetFilter() []*CountsFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *CountsRequest) GetZeros() bool {
+	if x != nil {
+		return x.Zeros
+	}
+	return false
+}
+
+type CountsFilter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dimension     string                 `protobuf:"bytes,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	Codes         []string               `protobuf:"bytes,2,rep,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountsFilter) Reset() {
+	*x = CountsFilter{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountsFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountsFilter) ProtoMessage() {}
+
+func (x *CountsFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountsFilter.ProtoReflect.Descriptor instead.
+func (*CountsFilter) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CountsFilter) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *CountsFilter) GetCodes() []string {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
 // CountsResponse carries the answer as the documented JSON.
 type CountsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -975,7 +1053,7 @@ type CountsResponse struct {
 
 func (x *CountsResponse) Reset() {
 	*x = CountsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1065,7 @@ func (x *CountsResponse) String() string {
 func (*CountsResponse) ProtoMessage() {}
 
 func (x *CountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1078,7 @@ func (x *CountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsResponse.ProtoReflect.Descriptor instead.
 func (*CountsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CountsResponse) GetJson() []byte {
@@ -1018,7 +1096,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1108,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1121,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{16}
 }
 
 type StatusResponse struct {
@@ -1055,7 +1133,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1145,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1158,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{16}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusResponse) GetJson() []byte {
@@ -1170,12 +1248,18 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x05heard\x18\x03 \x01(\x03R\x05heard\x12\x16\n" +
 	"\x06proved\x18\x04 \x01(\bR\x06proved\x12\x18\n" +
 	"\adevices\x18\x05 \x01(\rR\adevices\x12\x18\n" +
-	"\awaiting\x18\x06 \x01(\rR\awaiting\"q\n" +
+	"\awaiting\x18\x06 \x01(\rR\awaiting\"\xd5\x01\n" +
 	"\rCountsRequest\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x0e\n" +
 	"\x02by\x18\x02 \x03(\tR\x02by\x12#\n" +
 	"\rfresh_seconds\x18\x03 \x01(\x03R\ffreshSeconds\x12\x19\n" +
-	"\bat_least\x18\x04 \x01(\x04R\aatLeast\"$\n" +
+	"\bat_least\x18\x04 \x01(\x04R\aatLeast\x12\x14\n" +
+	"\x05known\x18\x05 \x01(\x04R\x05known\x126\n" +
+	"\x06filter\x18\x06 \x03(\v2\x1e.unionsync.rpc.v1.CountsFilterR\x06filter\x12\x14\n" +
+	"\x05zeros\x18\a \x01(\bR\x05zeros\"B\n" +
+	"\fCountsFilter\x12\x1c\n" +
+	"\tdimension\x18\x01 \x01(\tR\tdimension\x12\x14\n" +
+	"\x05codes\x18\x02 \x03(\tR\x05codes\"$\n" +
 	"\x0eCountsResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\x0f\n" +
 	"\rStatusRequest\"$\n" +
@@ -1205,7 +1289,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),         // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),        // 1: unionsync.rpc.v1.EnrolResponse
@@ -1221,46 +1305,48 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*ListOrgResponse)(nil),      // 11: unionsync.rpc.v1.ListOrgResponse
 	(*OrgState)(nil),             // 12: unionsync.rpc.v1.OrgState
 	(*CountsRequest)(nil),        // 13: unionsync.rpc.v1.CountsRequest
-	(*CountsResponse)(nil),       // 14: unionsync.rpc.v1.CountsResponse
-	(*StatusRequest)(nil),        // 15: unionsync.rpc.v1.StatusRequest
-	(*StatusResponse)(nil),       // 16: unionsync.rpc.v1.StatusResponse
-	nil,                          // 17: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                          // 18: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	(*syncpb.GenerationRef)(nil), // 19: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),          // 20: unionsync.v1.Slot
-	(*syncpb.Request)(nil),       // 21: unionsync.v1.Request
-	(*syncpb.Response)(nil),      // 22: unionsync.v1.Response
+	(*CountsFilter)(nil),         // 14: unionsync.rpc.v1.CountsFilter
+	(*CountsResponse)(nil),       // 15: unionsync.rpc.v1.CountsResponse
+	(*StatusRequest)(nil),        // 16: unionsync.rpc.v1.StatusRequest
+	(*StatusResponse)(nil),       // 17: unionsync.rpc.v1.StatusResponse
+	nil,                          // 18: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                          // 19: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	(*syncpb.GenerationRef)(nil), // 20: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),          // 21: unionsync.v1.Slot
+	(*syncpb.Request)(nil),       // 22: unionsync.v1.Request
+	(*syncpb.Response)(nil),      // 23: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	19, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	20, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	17, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	20, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	21, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	18, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	18, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	19, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
-	21, // 8: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
-	0,  // 9: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
-	2,  // 10: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
-	4,  // 11: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
-	7,  // 12: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
-	10, // 13: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
-	13, // 14: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
-	15, // 15: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
-	22, // 16: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 17: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 18: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 19: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 20: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 21: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	14, // 22: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	16, // 23: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	16, // [16:24] is the sub-list for method output_type
-	8,  // [8:16] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
+	22, // 9: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	0,  // 10: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
+	2,  // 11: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
+	4,  // 12: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
+	7,  // 13: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
+	10, // 14: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
+	13, // 15: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
+	16, // 16: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
+	23, // 17: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 18: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 19: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 20: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 21: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 22: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 23: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 24: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	17, // [17:25] is the sub-list for method output_type
+	9,  // [9:17] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_internal_rpc_unionrpc_union_proto_init() }
@@ -1274,7 +1360,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
