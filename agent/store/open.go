@@ -1,0 +1,278 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"unionsync/syncproto"
+	"unionsync/syncproto/merge"
+)
+
+// Open opens the store of the union kept in dir, or makes it again from base and journal
+// if the last run did not close it cleanly, if its files are not what they were then, or
+// if it does not fit the journal's head or the base. Nobody else has the folder open: the
+// caller holds the journal's lock.
+func Open(dir string, src Source, o Options) (*Store, Opened, error) {
+	s := newStore(dir, o)
+	met, err := s.open(src)
+	if err != nil {
+		if s.db != nil {
+			_ = s.db.Close() // the first error tells more
+		}
+		return nil, met, syncproto.Fail(syncproto.CodeStoreFailed, "open store", err)
+	}
+	if met.Rebuilt {
+		s.log.Info("store made again from base and journal", "reason", met.Reason, "base_lost", met.BaseLost)
+	}
+	return s, met, nil
+}
+
+func (s *Store) open(src Source) (met Opened, err error) {
+	st, why, err := s.takeClean()
+	if err != nil {
+		return met, err
+	}
+	if why == "" {
+		why, met.BaseLost = s.unfit(st, src)
+	}
+	if why == "" {
+		if why, err = s.reopen(st); err != nil {
+			return met, err
+		}
+	}
+	if why == "" && met.BaseLost {
+		err := s.WriteBase()
+		if err != nil {
+			s.log.Warn("the base cannot be written again", "error", err)
+		}
+	}
+	if why == "" {
+		return met, nil
+	}
+	met.Rebuilt, met.Reason = true, why
+	met.BaseLost, err = s.rebuild(src)
+	return met, err
+}
+
+// unfit says why a store with state st does not belong to this journal and base.
+func (s *Store) unfit(st State, src Source) (why string, baseLost bool) {
+	if st.Head != src.Head || st.Journal != src.Head.Journal {
+		return "it does not end at the journal's head", false
+	}
+	got, err := s.baseStamp()
+	switch {
+	case errors.Is(err, errNoBase):
+		return "", st.stamp != stamp{}
+	case err != nil:
+		s.log.Warn("the base is damaged; the store is whole", "error", err)
+		return "", true
+	case got != st.stamp:
+		return "the base is another one", false
+	}
+	return "", false
+}
+
+// reopen opens a folder that was checked file by file.
+func (s *Store) reopen(want State) (why string, err error) {
+	if err := s.openBadger(); err != nil {
+		s.log.Warn("a store that was closed cleanly does not open", "error", err)
+		return "it does not open", nil
+	}
+	err = s.view(func(r *readTxn) error {
+		b, err := r.get(stateKey)
+		if err == nil {
+			s.state, err = decodeState(b)
+		}
+		return err
+	})
+	if err == nil && s.state == want {
+		return "", nil
+	}
+	if err := s.db.Close(); err != nil {
+		return "", fmt.Errorf("close store: %w", err)
+	}
+	s.db = nil
+	return "its state is not the noted one", nil
+}
+
+// rebuild sets the folder aside, without opening it, and makes a new one from the base
+// and, above it, from the journal. Without a base all own changes lie over nothing and
+// everything is fetched again. A crash in here leaves a folder without a clean note, so
+// that the next Open begins anew.
+func (s *Store) rebuild(src Source) (baseLost bool, err error) {
+	if err := s.setAside(); err != nil {
+		return false, err
+	}
+	if err := os.Mkdir(s.path(DirName), 0o700); err != nil {
+		return false, fmt.Errorf("make store: %w", err)
+	}
+	st, err := s.checkBase()
+	if err != nil {
+		baseLost = !errors.Is(err, errNoBase)
+		if baseLost {
+			s.log.Warn("the base is damaged; all records are fetched again", "error", err)
+			if err := os.Rename(s.path(BaseName), s.path(BaseName+damagedSuffix)); err != nil {
+				return baseLost, fmt.Errorf("set base aside: %w", err)
+			}
+		}
+		st = State{}
+	}
+	if err := s.openBadger(); err != nil {
+		return baseLost, err
+	}
+	st.Fetched = st.Fetched || src.Fetched
+	st.Journal, st.Head = src.Head.Journal, src.Head
+	if st.Settled, err = settledIn(st.Settled, src); err != nil {
+		return baseLost, err
+	}
+	s.state = st
+	if st.stamp != (stamp{}) {
+		if err := s.loadBase(); err != nil {
+			return baseLost, err
+		}
+	}
+	return baseLost, s.layOwn(src)
+}
+
+// damagedSuffix is added to the name of a base that cannot be read: the next one must not
+// be taken for it.
+const damagedSuffix = ".damaged"
+
+// settledIn fits the base's settled place to the journal: one that the journal does not
+// hold in this form, because it went back or another way, settles nothing. Own changes
+// that the records hold already are then told by their verdicts' positions.
+func settledIn(settled syncproto.Place, src Source) (syncproto.Place, error) {
+	none := syncproto.Place{Journal: src.Head.Journal}
+	if settled.Seq == 0 || settled.Journal != src.Head.Journal {
+		return none, nil
+	}
+	p, ok, err := src.Place(settled.Seq)
+	if err != nil || !ok || p != settled {
+		return none, err
+	}
+	return settled, nil
+}
+
+// loadBase writes what the base holds. It was checked before.
+func (s *Store) loadBase() error {
+	return s.change(func(b *batch, _ *State) error {
+		return readBase(s.path(BaseName), s.key, func(kind byte, body []byte) error {
+			switch kind {
+			case itemRecord:
+				key, rec, err := decodeItem(body)
+				if err != nil {
+					return err
+				}
+				if err := b.set(recordKey(keyLayer, key), clone(body[recordKeySize:])); err != nil {
+					return err
+				}
+				return s.setTokens(b, key, nil, rec)
+			case itemWant:
+				return b.set(append([]byte{keyWant}, body...), nil)
+			case itemConfirm:
+				return b.set(append([]byte{keyConfirm}, body...), nil)
+			}
+			return nil
+		})
+	})
+}
+
+// layOwn lays the own changes above the settled place over the layer.
+func (s *Store) layOwn(src Source) error {
+	return s.change(func(b *batch, st *State) error {
+		return src.Own(st.Settled.Seq, func(o Own) error {
+			if o.Bytes == nil || o.out() {
+				return nil
+			}
+			return s.lay(b, o)
+		})
+	})
+}
+
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
+// lay adds one own change: it is pending, and the view changes unless the layer holds it.
+func (s *Store) lay(b *batch, o Own) error {
+	c, err := syncproto.DecodeChange(o.Bytes, o.Place.Journal)
+	if err != nil {
+		s.log.Warn("an own change cannot be read", "seq", o.Place.Seq, "error", err)
+		return nil
+	}
+	key := c.Key()
+	if err := b.set(pendingKey(key, o.Place.Seq), encodePending(o)); err != nil {
+		return err
+	}
+	if err := b.set(ownKey(o.Place.Seq), recordKey(0, key)[1:]); err != nil {
+		return err
+	}
+	r := b.read()
+	layer, err := r.record(keyLayer, key)
+	if err != nil || covers(layer, o.Verdict.Position) {
+		return err
+	}
+	before, err := r.record(keyView, key)
+	if err != nil {
+		return err
+	}
+	if before == nil {
+		before = layer
+	}
+	after, _ := merge.Merge(s.classes(key.Kind), before, c, o.Place.Dot(), 0)
+	if err := b.set(recordKey(keyView, key), after.Encode()); err != nil {
+		return err
+	}
+	return s.setTokens(b, key, before, after)
+}
+
+// covers reports whether the centre's record holds the change that it gave position pos.
+func covers(layer *merge.Record, pos syncproto.Position) bool {
+	return pos != 0 && layer != nil && layer.Pos >= pos
+}
+
+// setTokens changes the index from what it held for before to what after gives.
+func (s *Store) setTokens(b *batch, key syncproto.RecordKey, before, after *merge.Record) error {
+	keep := map[[tokenSize]byte]bool{}
+	if after != nil {
+		for _, raw := range s.tokens(key, after) {
+			keep[s.token(key.Kind, raw)] = true
+		}
+	}
+	if before != nil {
+		for _, raw := range s.tokens(key, before) {
+			if t := s.token(key.Kind, raw); keep[t] {
+				delete(keep, t)
+			} else if err := b.del(tokenKey(t, key)); err != nil {
+				return err
+			}
+		}
+	}
+	for t := range keep {
+		if err := b.set(tokenKey(t, key), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record reads a record, nil if there is none.
+func (r *readTxn) record(prefix byte, key syncproto.RecordKey) (*merge.Record, error) {
+	b, err := r.get(recordKey(prefix, key))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	return merge.Decode(b)
+}
+
+// shown reads the record as it is shown, nil if there is none.
+func (r *readTxn) shown(key syncproto.RecordKey) (*merge.Record, error) {
+	rec, err := r.record(keyView, key)
+	if err != nil || rec != nil {
+		return rec, err
+	}
+	return r.record(keyLayer, key)
+}
+
+var _ badger.Logger = badgerLog{}

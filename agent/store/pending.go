@@ -1,0 +1,357 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"unionsync/syncproto"
+	"unionsync/syncproto/merge"
+)
+
+// A pending change is kept as
+//
+//	position of its verdict, 0 if none (8) | hash of its place (32) | change
+const pendingHead = 8 + len(syncproto.Hash{})
+
+func encodePending(o Own) []byte {
+	b := make([]byte, 0, pendingHead+len(o.Bytes))
+	b = binary.BigEndian.AppendUint64(b, uint64(o.Verdict.Position))
+	b = append(b, o.Place.Hash[:]...)
+	return append(b, o.Bytes...)
+}
+
+var errPending = errors.New("pending change is malformed")
+
+// decodePending reads a pending change by the end of its key and its value.
+func decodePending(journal syncproto.JournalID, key, value []byte) (Own, error) {
+	if len(key) < 8 || len(value) <= pendingHead {
+		return Own{}, errPending
+	}
+	o := Own{Place: syncproto.Place{Journal: journal, Seq: binary.BigEndian.Uint64(key[len(key)-8:])}, Bytes: value[pendingHead:]}
+	o.Verdict.Position = syncproto.Position(binary.BigEndian.Uint64(value))
+	copy(o.Place.Hash[:], value[8:])
+	return o, nil
+}
+
+// pending reads the pending changes of a record, in order.
+func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey) ([]Own, error) {
+	var out []Own
+	prefix := recordKey(keyPending, key)
+	err := r.scan(prefix, prefix, true, func(k []byte, item *badger.Item) (bool, error) {
+		v, err := item.ValueCopy(nil)
+		if err != nil {
+			return false, err
+		}
+		o, err := decodePending(journal, k, v)
+		out = append(out, o)
+		return true, err
+	})
+	return out, err
+}
+
+// Pending gives the own changes to a record that lie over the layer, in order.
+func (s *Store) Pending(key syncproto.RecordKey) (out []Own, err error) {
+	err = s.viewState(func(r *readTxn, st State) error {
+		out, err = r.pending(st.Journal, key)
+		return err
+	})
+	return out, err
+}
+
+// Add lays own changes over the layer that were just appended to the journal, in order.
+// If it fails they are saved nevertheless; the store must be made again.
+func (s *Store) Add(owns []Own) error {
+	return s.change(func(b *batch, st *State) error {
+		for _, o := range owns {
+			if o.Place.Seq != st.Head.Seq+1 || o.Place.Journal != st.Journal {
+				return fmt.Errorf("change %d does not follow %d", o.Place.Seq, st.Head.Seq)
+			}
+			if err := s.lay(b, o); err != nil {
+				return err
+			}
+			st.Head = o.Place
+		}
+		return nil
+	})
+}
+
+// Update is what one page of an exchange changes. Its parts are applied together.
+type Update struct {
+	Verdicts []SeqVerdict
+	Puts     []Put                 // records as the centre gave them
+	Drops    []syncproto.RecordKey // records that the centre does not have
+	Meta     *Meta                 // nil: as it was
+	Want     []syncproto.RecordKey // ask for these
+	Unwant   []syncproto.RecordKey // these were answered
+	Confirm  []syncproto.RecordKey // mark as to be confirmed
+	Settle   []syncproto.RecordKey // end that mark
+	Relay    []Own                 // own changes to lay over again, when Meta.Settled goes back
+}
+
+// SeqVerdict is the verdict on the own change numbered Seq.
+type SeqVerdict struct {
+	Seq     uint64
+	Verdict syncproto.Verdict
+}
+
+// Put is a record as the centre gave it.
+type Put struct {
+	Key    syncproto.RecordKey
+	Record *merge.Record
+}
+
+// Settle writes an update: the layer, its digest, which own changes are pending, the
+// views of all records concerned, and the state. Readers see all of it or nothing.
+func (s *Store) Settle(u Update) error {
+	return s.change(func(b *batch, st *State) error {
+		t := settling{s: s, b: b, st: st, touched: map[syncproto.RecordKey]bool{}}
+		return t.run(u)
+	})
+}
+
+// settling is one run of Settle.
+type settling struct {
+	s       *Store
+	b       *batch
+	st      *State
+	touched map[syncproto.RecordKey]bool // records whose view is made again
+}
+
+func (t *settling) run(u Update) error {
+	for _, p := range u.Puts {
+		if err := t.put(p.Key, p.Record); err != nil {
+			return err
+		}
+	}
+	for _, key := range u.Drops {
+		if err := t.put(key, nil); err != nil {
+			return err
+		}
+	}
+	for _, v := range u.Verdicts {
+		if err := t.verdict(v); err != nil {
+			return err
+		}
+	}
+	if u.Meta != nil {
+		t.st.Meta = *u.Meta
+		if err := t.settle(); err != nil {
+			return err
+		}
+	}
+	for _, o := range u.Relay {
+		if err := t.relay(o); err != nil {
+			return err
+		}
+	}
+	if err := t.marks(u); err != nil {
+		return err
+	}
+	for _, key := range sortedKeys(t.touched) {
+		if err := t.s.recompute(t.b, t.st.Journal, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes a record of the layer, or removes it, and keeps the digest. The index is
+// taken from the view before it, so that recompute can go on from the layer alone.
+func (t *settling) put(key syncproto.RecordKey, rec *merge.Record) error {
+	r := t.b.read()
+	old, err := r.record(keyLayer, key)
+	if err != nil {
+		return err
+	}
+	if !t.touched[key] {
+		shown, err := r.shown(key)
+		if err != nil {
+			return err
+		}
+		if err := t.s.setTokens(t.b, key, shown, nil); err != nil {
+			return err
+		}
+		if err := t.b.del(recordKey(keyView, key)); err != nil {
+			return err
+		}
+		if err := t.s.setTokens(t.b, key, nil, old); err != nil {
+			return err
+		}
+		t.touched[key] = true
+	}
+	if err := t.s.setTokens(t.b, key, old, rec); err != nil {
+		return err
+	}
+	t.st.Digest = merge.Xor(t.st.Digest, merge.Hash(key, old))
+	if rec == nil {
+		return t.b.del(recordKey(keyLayer, key))
+	}
+	t.st.Digest = merge.Xor(t.st.Digest, merge.Hash(key, rec))
+	return t.b.set(recordKey(keyLayer, key), rec.Encode())
+}
+
+// verdict notes the centre's answer: what it keeps off the record is not pending any
+// more, the position of anything else tells when the layer holds it.
+func (t *settling) verdict(v SeqVerdict) error {
+	key, ok, err := t.owner(v.Seq)
+	if err != nil || !ok {
+		return err
+	}
+	t.touched[key] = true
+	o := Own{Verdict: v.Verdict}
+	if o.out() {
+		return t.unlay(key, v.Seq)
+	}
+	k := pendingKey(key, v.Seq)
+	value, err := t.b.read().get(k)
+	if err != nil || len(value) < pendingHead {
+		return errors.Join(err, errPending)
+	}
+	binary.BigEndian.PutUint64(value, uint64(v.Verdict.Position))
+	return t.b.set(k, value)
+}
+
+// owner gives the record of a pending own change.
+func (t *settling) owner(seq uint64) (key syncproto.RecordKey, ok bool, err error) {
+	b, err := t.b.read().get(ownKey(seq))
+	if err != nil || b == nil {
+		return key, false, err
+	}
+	key, ok = parseRecordKey(b)
+	return key, ok, nil
+}
+
+func (t *settling) unlay(key syncproto.RecordKey, seq uint64) error {
+	if err := t.b.del(pendingKey(key, seq)); err != nil {
+		return err
+	}
+	return t.b.del(ownKey(seq))
+}
+
+// settle removes the pending changes that are settled now.
+func (t *settling) settle() error {
+	type found struct {
+		seq uint64
+		key syncproto.RecordKey
+	}
+	var done []found
+	err := t.b.read().scan([]byte{keyOwn}, []byte{keyOwn}, true, func(k []byte, item *badger.Item) (bool, error) {
+		seq := binary.BigEndian.Uint64(k[1:])
+		if seq > t.st.Settled.Seq {
+			return false, nil
+		}
+		return true, item.Value(func(v []byte) error {
+			key, _ := parseRecordKey(v)
+			done = append(done, found{seq, key})
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range done {
+		t.touched[d.key] = true
+		if err := t.unlay(d.key, d.seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relay makes a settled own change pending again.
+func (t *settling) relay(o Own) error {
+	if o.Bytes == nil || o.out() {
+		return nil
+	}
+	c, err := syncproto.DecodeChange(o.Bytes, o.Place.Journal)
+	if err != nil {
+		return nil //nolint:nilerr // as in lay: it is kept in the journal and shows nothing
+	}
+	t.touched[c.Key()] = true
+	if err := t.b.set(pendingKey(c.Key(), o.Place.Seq), encodePending(o)); err != nil {
+		return err
+	}
+	return t.b.set(ownKey(o.Place.Seq), recordKey(0, c.Key())[1:])
+}
+
+func (t *settling) marks(u Update) error {
+	for _, m := range []struct {
+		prefix byte
+		set    bool
+		keys   []syncproto.RecordKey
+	}{{keyWant, true, u.Want}, {keyWant, false, u.Unwant}, {keyConfirm, true, u.Confirm}, {keyConfirm, false, u.Settle}} {
+		for _, key := range m.keys {
+			k := recordKey(m.prefix, key)
+			err := error(nil)
+			if m.set {
+				err = t.b.set(k, nil)
+			} else {
+				err = t.b.del(k)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recompute makes a record's view again: the layer with the pending changes over it.
+func (s *Store) recompute(b *batch, journal syncproto.JournalID, key syncproto.RecordKey) error {
+	r := b.read()
+	before, err := r.shown(key)
+	if err != nil {
+		return err
+	}
+	after, own, err := s.compute(r, journal, key)
+	if err != nil {
+		return err
+	}
+	if own {
+		err = b.set(recordKey(keyView, key), after.Encode())
+	} else {
+		err = b.del(recordKey(keyView, key))
+	}
+	if err != nil {
+		return err
+	}
+	return s.setTokens(b, key, before, after)
+}
+
+// compute gives what a record should show, and whether own changes lie over the layer.
+func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.RecordKey) (rec *merge.Record, own bool, err error) {
+	layer, err := r.record(keyLayer, key)
+	if err != nil {
+		return nil, false, err
+	}
+	owns, err := r.pending(journal, key)
+	if err != nil {
+		return nil, false, err
+	}
+	rec = layer
+	for _, o := range owns {
+		c, err := syncproto.DecodeChange(o.Bytes, journal)
+		if err != nil {
+			return nil, false, err
+		}
+		if covers(layer, o.Verdict.Position) {
+			continue
+		}
+		rec, _ = merge.Merge(s.classes(key.Kind), rec, c, o.Place.Dot(), 0)
+		own = true
+	}
+	return rec, own, nil
+}
+
+func sortedKeys(set map[syncproto.RecordKey]bool) []syncproto.RecordKey {
+	out := make([]syncproto.RecordKey, 0, len(set))
+	for k := range set {
+		out = append(out, k)
+	}
+	slices.SortFunc(out, syncproto.RecordKey.Compare)
+	return out
+}
