@@ -57,11 +57,7 @@ func Open(cfg Config) (*Ledger, error) {
 // openBadger opens one store with the settings that were measured: memory of a node stays
 // bounded, and no transaction of ours comes near the limit of 15 % of a memtable.
 func openBadger(cfg Config, dir string) (*badger.DB, error) {
-	o := badger.DefaultOptions(dir)
-	if cfg.Memory {
-		o = badger.DefaultOptions("").WithInMemory(true)
-	}
-	o = o.WithLogger(badgerLog{cfg.Log}).
+	o := badger.DefaultOptions(dir).WithLogger(badgerLog{cfg.Log}).
 		WithSyncWrites(false). // the raft log is what survives a power cut; see Sync
 		WithMemTableSize(16 << 20).
 		WithNumMemtables(2).
@@ -75,6 +71,10 @@ func openBadger(cfg Config, dir string) (*badger.DB, error) {
 		WithMetricsEnabled(false)
 	if cfg.Key != nil {
 		o = o.WithEncryptionKey(cfg.Key[:])
+	}
+	if cfg.Memory {
+		o = o.WithDir("").WithValueDir("").WithInMemory(true).WithValueThreshold(1 << 20).
+			WithMemTableSize(8 << 20).WithNumMemtables(1).WithBlockCacheSize(1 << 20).WithIndexCacheSize(1 << 20)
 	}
 	db, err := badger.OpenManaged(o)
 	if err != nil {

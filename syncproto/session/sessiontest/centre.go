@@ -98,7 +98,7 @@ func (c *Centre) change(s *session.Segment, place, prev syncproto.Place, b []byt
 	}
 	v := syncproto.Verdict{Position: c.Head() + 1, Kind: syncproto.VerdictHeld, Reason: reason}
 	hk := heldKey{journal: place.Journal, record: key}
-	if reason == syncproto.HeldNot && c.held[hk] {
+	if ch != nil && c.held[hk] {
 		v.Reason = syncproto.HeldBehind
 	}
 	before := c.records[key]
