@@ -18,10 +18,9 @@ const (
 	CodeNothingChanged Code = 713 // a save without any difference
 	CodeChangeTooLarge Code = 714 // one save above the limit: max
 	CodeRecordTooLarge Code = 715 // the record would exceed its limit: max
-	CodeNotFetched     Code = 716 // the first fetch is not finished: look, but do not save
-	CodeGroupTooLarge  Code = 717 // more changes in one save than the limit: max
-	CodeRefused        Code = 718 // rules of class A refuse the record: n
-	CodeRecordExists   Code = 719 // a new record has the id of one that exists
+	CodeGroupTooLarge  Code = 716 // more changes in one save than the limit: max
+	CodeRefused        Code = 717 // rules of class A refuse the record: n
+	CodeRecordExists   Code = 718 // a new record has the id of one that exists
 
 	CodeFoundFrames    Code = 730 // doctor: entries of the journal are damaged: n
 	CodeFoundChain     Code = 731 // doctor: the journal's chain is broken: seq

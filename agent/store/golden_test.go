@@ -24,7 +24,7 @@ func goldenState() State {
 		Meta: Meta{
 			Settled: syncproto.Place{Journal: 7, Seq: 3, Hash: syncproto.Hash{3}}, Cursor: syncproto.MakePosition(1, 9),
 			Whole: syncproto.MakePosition(1, 8), Fetched: true, Centre: -1,
-			Proved: Proof{At: syncproto.MakePosition(1, 7), Digest: syncproto.Hash{5}},
+			Proved: Proof{At: syncproto.MakePosition(1, 7), Digest: syncproto.Hash{5}, Done: true}, Refetch: true,
 		},
 		Journal: 7, Head: syncproto.Place{Journal: 7, Seq: 4, Hash: syncproto.Hash{4}}, Digest: syncproto.Hash{6}, stamp: stamp{1},
 	}

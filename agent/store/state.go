@@ -25,6 +25,7 @@ type Meta struct {
 	Cursor  syncproto.Position // the feed was read up to here
 	Whole   syncproto.Position // cursor at the end of the last complete fetch
 	Fetched bool               // the first fetch has finished
+	Refetch bool               // after a digest alarm: what the fetch does not bring goes
 	Proved  Proof              // newest point at which the centre had the same digest
 	Centre  int64              // the centre's time in its last Response, Unix seconds
 }
@@ -33,6 +34,7 @@ type Meta struct {
 type Proof struct {
 	At     syncproto.Position
 	Digest syncproto.Hash
+	Done   bool // false: never proved; an empty union has a zero cursor and digest
 }
 
 // stamp names one base file: 16 random bytes drawn when it was written.
@@ -43,6 +45,7 @@ const (
 	stJournal, stHeadSeq, stHeadHash, stSettledSeq, stSettledHash = 1, 2, 3, 4, 5
 	stCursor, stWhole, stFetched, stDigest                        = 6, 7, 8, 9
 	stProvedAt, stProvedDigest, stCentre, stStamp                 = 10, 11, 12, 13
+	stRefetch, stProvedDone                                       = 14, 15
 )
 
 func (s *State) encode() []byte {
@@ -68,6 +71,8 @@ func (s *State) encode() []byte {
 	raw(stProvedDigest, s.Proved.Digest[:])
 	num(stCentre, protowire.EncodeZigZag(s.Centre))
 	raw(stStamp, s.stamp[:])
+	num(stRefetch, protowire.EncodeBool(s.Refetch))
+	num(stProvedDone, protowire.EncodeBool(s.Proved.Done))
 	return b
 }
 
@@ -140,6 +145,10 @@ func (s *State) set(n protowire.Number, num uint64, raw []byte) error {
 		s.Centre = protowire.DecodeZigZag(num)
 	case stStamp:
 		return into(s.stamp[:])
+	case stRefetch:
+		s.Refetch = num != 0
+	case stProvedDone:
+		s.Proved.Done = num != 0
 	}
 	return nil
 }
