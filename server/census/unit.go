@@ -7,7 +7,7 @@ import (
 	"unionsync/syncproto/merge"
 )
 
-// unit is what the org tree says of a union. The zero unit is one that the tree does not know.
+// unit is what the org tree says of a union.
 type unit struct {
 	present    bool
 	grassroots bool
@@ -46,7 +46,7 @@ func (u *units) at(code uint32) unit {
 	if ids := u.byCode[code]; len(ids) > 0 {
 		return u.records[ids[0]].unit
 	}
-	return unit{life: forever}
+	return unit{life: forever, parent: code}
 }
 
 // putUnit takes a record of the org tree. Where it changes a union's life, all members of
