@@ -31,9 +31,16 @@ func (a *applier) batch(b *entrypb.Batch) ([][]session.Outcome, error) {
 	return out, nil
 }
 
+// maxSignature is the most bytes that a log item has room for in a signature or signer.
+const maxSignature = 255
+
 // segment applies one journal's run of changes, in order, each once.
 func (a *applier) segment(union string, device []byte, s *entrypb.Segment) (session.Outcome, error) {
 	j := syncproto.JournalID(s.GetJournal())
+	if j == 0 || s.GetFirst() == 0 || union == "" || len(union) > syncproto.MaxUnionCode || len(s.GetSignature()) > maxSignature ||
+		len(s.GetSigner()) > maxSignature || len(device) > maxSignature {
+		return session.Outcome{Refused: syncproto.CodeSegment}, nil
+	}
 	prev := syncproto.Place{Journal: j}
 	if s.GetFirst() > 1 {
 		p, _, ok, err := find(a.txn, j, s.GetFirst()-1, s.GetPrevious())

@@ -133,6 +133,24 @@ func (l *Ledger) Nodes() ([]*entrypb.Node, error) {
 	return out, nil
 }
 
+// Devices counts the devices that are enrolled and not revoked.
+func (l *Ledger) Devices() (int, error) {
+	r := l.read()
+	defer r.done()
+	n := 0
+	err := eachMessage(r.txn, []byte{prefixDevice}, func(_, v []byte) error {
+		d := new(entrypb.Device)
+		if err := proto.Unmarshal(v, d); err != nil {
+			return fmt.Errorf("read device: %w", err)
+		}
+		if !d.GetRevoked() {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // Contacts calls do for every device's newest contact, in the order of unions.
 func (l *Ledger) Contacts(do func(union string, device []byte, s *entrypb.ContactState) error) error {
 	r := l.read()
