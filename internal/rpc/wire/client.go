@@ -40,6 +40,12 @@ func NewClient(c ClientConfig) *http.Client {
 	if c.Proxy {
 		t.Proxy = http.ProxyFromEnvironment
 	}
+	return Client(t)
+}
+
+// Client makes an HTTP client over a transport of the caller's own. It sends no header that
+// no node of ours reads, and follows no redirect.
+func Client(t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: trimming{t}, CheckRedirect: noRedirect}
 }
 
@@ -47,12 +53,19 @@ func NewClient(c ClientConfig) *http.Client {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // trimming takes out of requests the headers that no node of ours reads.
-type trimming struct{ *http.Transport }
+type trimming struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (t trimming) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", "") // leaves it out
 	r.Header.Del("Connect-Protocol-Version")
-	return t.Transport.RoundTrip(r)
+	return t.next.RoundTrip(r)
+}
+
+// CloseIdleConnections serves http.Client.
+func (t trimming) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }

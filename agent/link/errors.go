@@ -1,0 +1,77 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"unionsync/internal/rpc/wire"
+	"unionsync/syncproto"
+)
+
+var errNoAddress = errors.New("no address of the centre is known")
+
+// explain gives an error of a call the code that a person reads. A round that took too long
+// is the line's fault like any other: the caller's own deadline is looked at before.
+func explain(op string, err error) error {
+	coded := wire.Decode(op, err)
+	if errors.Is(coded, context.DeadlineExceeded) || errors.Is(coded, context.Canceled) {
+		return syncproto.Fail(syncproto.CodeUnreachable, op, err)
+	}
+	return coded
+}
+
+// gravity orders the errors for which another node may do better: the one with the highest
+// number tells most about why none answered.
+var gravity = map[syncproto.Code]int{
+	syncproto.CodeUnreachable: 1,
+	syncproto.CodeInternal:    2,
+	syncproto.CodeNodeStopped: 2,
+	syncproto.CodeNotLeader:   3,
+	syncproto.CodeNoLeader:    3,
+	syncproto.CodeNotReady:    3,
+	// The outcome of what was sent is open: the same request is answered with what became
+	// of it.
+	syncproto.CodeUnknownOutcome: 3,
+	syncproto.CodeBusy:           4,
+	// One node of another city, or with a broken certificate, does not speak for the centre;
+	// if it is the only one that answers, it must be told.
+	syncproto.CodeWrongCentre: 5,
+	syncproto.CodeWrongRole:   5,
+	syncproto.CodeCertificate: 5,
+}
+
+// elsewhere reports whether another node may do better.
+func elsewhere(err error) bool { return gravity[syncproto.CodeOf(err)] > 0 }
+
+func graver(a, b error) error {
+	if a == nil || gravity[syncproto.CodeOf(b)] > gravity[syncproto.CodeOf(a)] {
+		return b
+	}
+	return a
+}
+
+// Address checks an address of the centre as a person types it, https:// added where it is
+// missing, and gives its one form: scheme, host and port, nothing behind.
+func Address(s string) (string, error) {
+	text := strings.TrimSpace(s)
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", badAddress(s, errors.New("not a URL"))
+	case u.Scheme != "https":
+		return "", badAddress(s, fmt.Errorf("scheme %q, want https", u.Scheme))
+	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return "", badAddress(s, errors.New("want a host and a port, nothing else"))
+	}
+	return "https://" + strings.ToLower(u.Host), nil
+}
+
+func badAddress(s string, err error) error {
+	return syncproto.Fail(syncproto.CodeAddress, "read address", err, "address", s)
+}

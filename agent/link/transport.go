@@ -1,0 +1,119 @@
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Traffic is what went over the line so far: HTTP with its headers, without TLS. Through a
+// proxy TLS is counted in, since nothing lies between.
+type Traffic struct {
+	Sent, Received int64 // bytes
+	Requests       int64
+	Connections    int64
+}
+
+// Traffic tells what went over the line since the link was made.
+func (l *Link) Traffic() Traffic {
+	return Traffic{
+		Sent: l.count.sent.Load(), Received: l.count.received.Load(),
+		Requests: l.count.requests.Load(), Connections: l.count.connections.Load(),
+	}
+}
+
+type counter struct{ sent, received, requests, connections atomic.Int64 }
+
+// counted is a connection whose bytes are counted.
+type counted struct {
+	net.Conn
+	c *counter
+}
+
+// Read implements net.Conn.
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.c.received.Add(int64(n))
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c counted) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.c.sent.Add(int64(n))
+	return n, err
+}
+
+// routes sends each request straight to the node or through the proxy that is named for
+// it: only the straight way lets us stand between HTTP and TLS and count.
+type routes struct {
+	proxy    func(*http.Request) (*url.URL, error)
+	straight *http.Transport
+	through  *http.Transport
+	count    *counter
+}
+
+func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), count *counter) *routes {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	r := &routes{proxy: proxy, count: count, straight: transport(config), through: transport(config)}
+	r.straight.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&tls.Dialer{NetDialer: dialer, Config: named(config, addr)}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		count.connections.Add(1)
+		return counted{conn, count}, nil
+	}
+	r.through.Proxy = proxy
+	r.through.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		count.connections.Add(1)
+		return counted{conn, count}, nil
+	}
+	return r
+}
+
+// transport is what both ways have in common: HTTP/1.1, kept alive for the rounds of one
+// sync, nothing compressed by HTTP.
+func transport(config *tls.Config) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     idleTimeout,
+		MaxIdleConnsPerHost: 1,
+		DisableCompression:  true, // messages are compressed inside
+		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
+}
+
+// named gives the config a name for the session cache and for nodes that serve several.
+func named(config *tls.Config, addr string) *tls.Config {
+	c := config.Clone()
+	if host, _, err := net.SplitHostPort(addr); err == nil && c.ServerName == "" {
+		c.ServerName = host
+	}
+	c.NextProtos = []string{"http/1.1"}
+	return c
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *routes) RoundTrip(q *http.Request) (*http.Response, error) {
+	r.count.requests.Add(1)
+	if u, err := r.proxy(q); err != nil || u != nil {
+		return r.through.RoundTrip(q)
+	}
+	return r.straight.RoundTrip(q)
+}
+
+// CloseIdleConnections serves http.Client.
+func (r *routes) CloseIdleConnections() {
+	r.straight.CloseIdleConnections()
+	r.through.CloseIdleConnections()
+}

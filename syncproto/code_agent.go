@@ -1,0 +1,19 @@
+package syncproto
+
+// Codes of the PC's own commands (950–999).
+const (
+	CodeDataDir       Code = 950 // the data folder cannot be used: dir
+	CodeNotEnrolled   Code = 951 // this PC is not enrolled
+	CodeWhichUnion    Code = 952 // several unions are kept here and none was named: unions
+	CodeUnionNotHere  Code = 953 // the union named is not kept here: union
+	CodeDeviceFiles   Code = 954 // a file of this PC's identity is damaged: file
+	CodeAddress       Code = 955 // an address of the centre cannot be understood: address
+	CodeOtherCity     Code = 956 // the enrolment code is of another city than this PC
+	CodeRecordUnclear Code = 957 // what was typed fits several records: n
+	CodeRecordUnknown Code = 958 // no record of the kind fits what was typed: kind_zh, kind_en
+	CodeFileUnread    Code = 959 // a file cannot be opened: file
+	CodeExportFormat  Code = 960 // the name of an export ends neither in .xlsx nor in .csv
+	CodeImportStopped Code = 961 // an import stopped after some rows were saved: saved, rows
+	CodeNothingSent   Code = 962 // a sync was cut before it was complete: rounds
+	CodeExportExists  Code = 963 // the file to be written exists: file
+)
