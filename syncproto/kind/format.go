@@ -57,6 +57,9 @@ func yesNoLabel(s, lang string) string {
 
 // yuan shows fen as yuan with two decimals.
 func yuan(fen string) string {
+	if v, ok := wholeNumber(fen); !ok || v != fen {
+		return fen
+	}
 	sign := ""
 	if rest, ok := strings.CutPrefix(fen, "-"); ok {
 		sign, fen = "-", rest

@@ -118,13 +118,21 @@ func (s *Set) add(d *document, data []byte) error {
 }
 
 // read decodes one file and checks what concerns it alone.
-func read(name string, data []byte) (*document, error) {
+func read(name string, data []byte) (d *document, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the YAML library meets a file that it cannot read
+			d, err = nil, fileError(name, 1, "no YAML", nil)
+		}
+	}()
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, yamlError(name, err)
 	}
-	d := &document{name: name, tree: tree}
-	if err := yaml.UnmarshalWithOptions(data, &d.file, yaml.DisallowUnknownField()); err != nil {
+	d = &document{name: name, tree: tree}
+	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+		return nil, fileError(name, 1, "want one YAML document", nil)
+	}
+	if err := yaml.NodeToValue(tree.Docs[0].Body, &d.file, yaml.DisallowUnknownField()); err != nil {
 		return nil, yamlError(name, err)
 	}
 	f := &d.file

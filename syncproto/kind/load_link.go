@@ -44,6 +44,13 @@ func (d *document) linkField(s *Set, f *Field, ff *fieldFile, path string) error
 			return d.fail(path+".table", "field %q: unknown table %q", f.Name, ff.Table)
 		}
 	}
+	if f.Type == TypeSet && f.Table != nil {
+		for _, c := range f.Table.Codes {
+			if strings.ContainsAny(c.Zh+c.En, elementEnds) {
+				return d.fail(path+".table", "field %q: the label %q holds a separator of sets", f.Name, c.Zh)
+			}
+		}
+	}
 	if f.Ref != "" && f.Ref != RefUnion && s.byName[f.Ref] == nil {
 		return d.fail(path+".ref", "field %q: reference to unknown kind %q", f.Name, f.Ref)
 	}

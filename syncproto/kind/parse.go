@@ -45,7 +45,7 @@ func (f *Field) Parse(text string) (value []byte, notes []Note, problem *Problem
 		return nil, nil, nil
 	}
 	out, problem := p.parse(f.Type)
-	if problem != nil {
+	if problem != nil || out == "" { // separators only make no set
 		return nil, nil, problem
 	}
 	for _, c := range p.codes {
@@ -150,14 +150,18 @@ func (f *Field) maxChars() int {
 	return defaultMaxText
 }
 
+// lineEnds makes all ends of lines the same; nobody sees a difference.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // text brings a text into NFC and checks its length and characters.
 func (p *parsing) text() (string, *Problem) {
+	p.s = lineEnds.Replace(p.s)
 	p.change(norm.NFC.String(p.s), syncproto.CodeNoteForm)
 	if p.f.Style == StyleName {
 		p.name()
 	}
 	for _, r := range p.s {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || r == utf8.RuneError {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError {
 			return "", p.refuse(syncproto.CodeNotText)
 		}
 	}
@@ -269,10 +273,14 @@ func (p *parsing) credit() (string, *Problem) {
 	return p.s, p.f.Valid([]byte(p.s))
 }
 
+// elementEnds are the separators between elements of a set. No label in the table of a set
+// may hold one: the loader sees to that.
+const elementEnds = "、,，;；/|\n"
+
 // setOf parses the elements of a set, written with any usual separator between them.
 func (p *parsing) setOf() (string, *Problem) {
 	var elements []string
-	for _, e := range strings.FieldsFunc(p.s, func(r rune) bool { return strings.ContainsRune("、,，;；/|\n", r) }) {
+	for _, e := range strings.FieldsFunc(p.s, func(r rune) bool { return strings.ContainsRune(elementEnds, r) }) {
 		q := &parsing{f: p.f, s: strings.TrimFunc(e, isBlank)}
 		if q.s == "" {
 			continue

@@ -69,7 +69,10 @@ func (k *Kind) compileRule(env *cel.Env, r *Rule, vars map[string]*variable) err
 	checked, issues := env.Compile(r.Expr)
 	if issues != nil && issues.Err() != nil {
 		first := issues.Errors()[0]
-		line := r.line + max(first.Location.Line()-1, 0)
+		line := r.line
+		if strings.Contains(r.Expr, "\n") { // a literal block begins below its key
+			line += first.Location.Line()
+		}
 		return fileError(k.file, line, fmt.Sprintf("rule %s: %s", r.ID, first.Message), nil)
 	}
 	if checked.OutputType() != cel.BoolType {

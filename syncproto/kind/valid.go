@@ -87,7 +87,7 @@ func (f *Field) validAs(t Type, s string) *Problem {
 
 // validText checks form, characters and length of a text.
 func (f *Field) validText(s string) *Problem {
-	if !utf8.ValidString(s) || !norm.NFC.IsNormalString(s) || strings.TrimFunc(s, isBlank) == "" {
+	if !utf8.ValidString(s) || !norm.NFC.IsNormalString(s) || strings.TrimFunc(s, isBlank) == "" || strings.Contains(s, "\r") {
 		return &Problem{Code: syncproto.CodeNotText, Field: f}
 	}
 	p := parsing{f: f, s: s}
