@@ -125,8 +125,8 @@ func checkScene(t *testing.T, dir string, j *fakeJournal, layer map[syncproto.Re
 	if d := cmp.Diff(want, shown(t, s)); d != "" {
 		t.Errorf("%+v: %s", met, d)
 	}
-	if digest, wrong, err := s.Check(); digest != st.Digest || wrong > 0 || err != nil {
-		t.Errorf("check: %v %d %v", digest == st.Digest, wrong, err)
+	if c, err := s.Check(); c.Digest != c.Stored || c.Wrong > 0 || err != nil {
+		t.Errorf("check: %+v %v", c, err)
 	}
 	must(t, s.Add([]Own{(&fakeJournal{owns: j.owns[:len(j.owns):len(j.owns)]}).append(s, 50, "goes on", "z")}))
 }

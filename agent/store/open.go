@@ -52,9 +52,19 @@ func (s *Store) open(src Source) (met Opened, err error) {
 	if why == "" {
 		return met, nil
 	}
-	met.Rebuilt, met.Reason = true, why
+	met.Rebuilt, met.Reason = !s.fresh(src), why
 	met.BaseLost, err = s.rebuild(src)
 	return met, err
+}
+
+// fresh reports whether there never was anything to open: a new union.
+func (s *Store) fresh(src Source) bool {
+	for _, name := range []string{DirName, BaseName} {
+		if _, err := os.Lstat(s.path(name)); err == nil {
+			return false
+		}
+	}
+	return src.Head.Seq == 0
 }
 
 // unfit says why a store with state st does not belong to this journal and base.

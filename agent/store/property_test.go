@@ -134,8 +134,8 @@ func (m *life) check(r *rapid.T) {
 	if d := cmp.Diff(m.j.want(m.layer, m.settled), shown(m.t, m.s)); d != "" {
 		r.Fatalf("shown is not layer + pending: %s", d)
 	}
-	if digest, wrong, err := m.s.Check(); digest != m.s.State().Digest || wrong > 0 || err != nil {
-		r.Fatalf("check: %v %d %v", digest == m.s.State().Digest, wrong, err)
+	if c, err := m.s.Check(); c.Digest != c.Stored || c.Wrong > 0 || err != nil {
+		r.Fatalf("check: %+v %v", c, err)
 	}
 	for _, o := range m.j.owns {
 		c, err := syncproto.DecodeChange(o.Bytes, journalID)

@@ -219,7 +219,7 @@ func must(t testing.TB, err error) {
 func TestAddAndSettle(t *testing.T) {
 	dir, j := t.TempDir(), newJournal()
 	s, met := open(t, dir, j)
-	if !met.Rebuilt || met.BaseLost {
+	if met.Rebuilt || met.BaseLost {
 		t.Errorf("a new store: %+v", met)
 	}
 	for i := range 6 {
@@ -230,8 +230,8 @@ func TestAddAndSettle(t *testing.T) {
 		if d := cmp.Diff(j.want(j.centre, settled), shown(t, s)); d != "" {
 			t.Error(d)
 		}
-		if digest, wrong, err := s.Check(); digest != s.State().Digest || wrong > 0 || err != nil {
-			t.Errorf("check: %v %d %v", digest == s.State().Digest, wrong, err)
+		if c, err := s.Check(); c.Digest != c.Stored || c.Wrong > 0 || err != nil {
+			t.Errorf("check: %+v %v", c, err)
 		}
 	}
 	check(0)

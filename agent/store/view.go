@@ -133,6 +133,14 @@ func (s *Store) EachLayer(do func(syncproto.RecordKey, *merge.Record) (bool, err
 	})
 }
 
+// LayerKeys gives the keys of all records of the layer, in order.
+func (s *Store) LayerKeys() (out []syncproto.RecordKey, err error) {
+	return s.marked(keyLayer, maxKeys)
+}
+
+// maxKeys is above what any union has.
+const maxKeys = 1 << 30
+
 // Wants gives at most limit records that the centre is to be asked for.
 func (s *Store) Wants(limit int) ([]syncproto.RecordKey, error) { return s.marked(keyWant, limit) }
 
@@ -156,10 +164,19 @@ func (s *Store) marked(prefix byte, limit int) (out []syncproto.RecordKey, err e
 	return out, err
 }
 
+// Checked is what [Store.Check] found.
+type Checked struct {
+	Records int            // of the layer
+	Digest  syncproto.Hash // computed anew
+	Stored  syncproto.Hash // as the state has it
+	Wrong   int            // records whose view is not layer + pending
+}
+
 // Check computes everything that is stored ready-made again: the digest of the layer and
-// the views. It gives the digest and how many views differ.
-func (s *Store) Check() (digest syncproto.Hash, wrong int, err error) {
+// the views, all of one moment.
+func (s *Store) Check() (c Checked, err error) {
 	err = s.viewState(func(r *readTxn, st State) error {
+		c.Stored = st.Digest
 		keys := map[syncproto.RecordKey]bool{}
 		note := func(k []byte, _ *badger.Item) (bool, error) {
 			if key, ok := parseRecordKey(k[1 : 1+recordKeySize]); ok {
@@ -173,26 +190,33 @@ func (s *Store) Check() (digest syncproto.Hash, wrong int, err error) {
 			}
 		}
 		for _, key := range sortedKeys(keys) {
-			layer, err := r.record(keyLayer, key)
-			if err != nil {
+			if err := s.checkRecord(r, st, key, &c); err != nil {
 				return err
-			}
-			digest = merge.Xor(digest, merge.Hash(key, layer))
-			want, _, err := s.compute(r, st.Journal, key)
-			if err != nil {
-				return err
-			}
-			got, err := r.shown(key)
-			if err != nil {
-				return err
-			}
-			if !bytes.Equal(encoded(want), encoded(got)) {
-				wrong++
 			}
 		}
 		return nil
 	})
-	return digest, wrong, err
+	return c, err
+}
+
+func (s *Store) checkRecord(r *readTxn, st State, key syncproto.RecordKey, c *Checked) error {
+	layer, err := r.record(keyLayer, key)
+	if err != nil {
+		return err
+	}
+	if layer != nil {
+		c.Records++
+	}
+	c.Digest = merge.Xor(c.Digest, merge.Hash(key, layer))
+	want, _, err := s.compute(r, st.Journal, key)
+	if err != nil {
+		return err
+	}
+	got, err := r.shown(key)
+	if err == nil && !bytes.Equal(encoded(want), encoded(got)) {
+		c.Wrong++
+	}
+	return err
 }
 
 func encoded(r *merge.Record) []byte {

@@ -1,0 +1,153 @@
+package union
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"unionsync/agent/journal"
+	"unionsync/syncproto"
+	"unionsync/syncproto/merge"
+)
+
+// Status says how things stand, for a person.
+type Status struct {
+	Union   string
+	Journal string
+
+	Saved     uint64    // changes saved on this PC
+	Waiting   uint64    // of these, without a receipt: only on this PC
+	Oldest    time.Time // when the oldest of them was saved; zero if there is none
+	Delivered uint64    // with a receipt, held ones among them
+	Held      uint64    // sent back by the centre, not ended yet
+
+	Records   map[string]int // by kind, without void ones
+	Conflicts int            // records with several values in a field
+
+	Last    time.Time // last exchange that ended well; zero: never
+	Next    time.Time // when the next one is due; zero: not planned
+	Fetched bool      // the first fetch has finished
+	Proved  bool      // the centre has the same records: nothing changed here since that was found
+	Cursor  syncproto.Position
+	Rebuilt bool   // the store was made again at this start
+	Reason  string // why
+	Asides  int    // stores set aside after unclean stops
+}
+
+// Status tells how things stand. It reads all records and verdicts once.
+func (u *Union) Status(ctx context.Context) (Status, error) {
+	s, err := u.store()
+	if err != nil {
+		return Status{}, err
+	}
+	st := s.State()
+	u.storeMu.RLock()
+	met := u.met
+	u.storeMu.RUnlock()
+	out := Status{Union: u.Code(), Journal: u.j.ID().String(), Saved: u.j.Head().Seq, Records: map[string]int{},
+		Fetched: st.Fetched, Cursor: st.Cursor, Rebuilt: met.Rebuilt, Reason: met.Reason}
+	for _, step := range []func(context.Context, *Status) error{u.deliveryStatus, u.recordStatus, u.exchangeStatus} {
+		if err := step(ctx, &out); err != nil {
+			return out, fmt.Errorf("status: %w", err)
+		}
+	}
+	out.Proved = st.Proved.Done && st.Proved.At == st.Cursor && st.Proved.Digest == st.Digest && out.Waiting == 0
+	if out.Asides, err = s.Asides(); err != nil {
+		return out, fmt.Errorf("status: %w", err)
+	}
+	return out, nil
+}
+
+func (u *Union) deliveryStatus(_ context.Context, out *Status) error {
+	receipt, _, err := u.NewestReceipt()
+	if err != nil {
+		return err
+	}
+	out.Delivered = min(receipt.Seq, out.Saved)
+	out.Waiting = out.Saved - out.Delivered
+	if out.Waiting > 0 {
+		if out.Oldest, err = u.savedAt(out.Delivered + 1); err != nil {
+			return err
+		}
+	}
+	out.Held, err = u.countHeld()
+	return err
+}
+
+// savedAt is when an own change was saved, by the clock of then; zero if it is damaged.
+func (u *Union) savedAt(seq uint64) (time.Time, error) {
+	f, err := u.j.Frame(seq)
+	if err != nil || f.Damaged {
+		return time.Time{}, err
+	}
+	c, err := syncproto.DecodeChange(f.Bytes, f.Place.Journal)
+	if err != nil {
+		return time.Time{}, nil //nolint:nilerr // written by a newer program: no time to show
+	}
+	return time.Unix(c.Time, 0), nil
+}
+
+// countHeld counts the own changes that are held and not ended by an own decision.
+func (u *Union) countHeld() (uint64, error) {
+	held := map[uint64]bool{}
+	first := uint64(0)
+	err := u.j.Verdicts(1, u.j.Head().Seq, func(seq uint64, v syncproto.Verdict) error {
+		if v.Kind == syncproto.VerdictHeld {
+			held[seq] = true
+			if first == 0 {
+				first = seq
+			}
+		}
+		return nil
+	})
+	if err != nil || len(held) == 0 {
+		return 0, err
+	}
+	err = u.j.Range(first, u.j.Head().Seq, func(f journal.Frame) error {
+		if c, err := syncproto.DecodeChange(f.Bytes, f.Place.Journal); err == nil && c.EndsHold() {
+			for _, r := range c.Resolves {
+				if r.Field == 0 && r.Dot.Journal == u.j.ID() {
+					delete(held, r.Dot.Seq)
+				}
+			}
+		}
+		return nil
+	})
+	return uint64(len(held)), err
+}
+
+func (u *Union) recordStatus(ctx context.Context, out *Status) error {
+	s, err := u.store()
+	if err != nil {
+		return err
+	}
+	for _, k := range u.o.Kinds.All() {
+		err := s.Each(k.Number, syncproto.RecordID{}, func(_ syncproto.RecordID, r *merge.Record) (bool, error) {
+			if !r.Void() {
+				out.Records[k.Name]++
+			}
+			if len(r.Conflicts(k.Class)) > 0 {
+				out.Conflicts++
+			}
+			return true, ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *Union) exchangeStatus(_ context.Context, out *Status) error {
+	for key, to := range map[string]*time.Time{string(factLast): &out.Last, string(factNext): &out.Next} {
+		b, err := u.j.Get(factBucket, []byte(key))
+		if err != nil {
+			return err
+		}
+		if len(b) == 8 {
+			*to = time.Unix(int64(binary.BigEndian.Uint64(b)), 0)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package union
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"unionsync/agent/journal"
+	"unionsync/agent/store"
+	"unionsync/internal/seal"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+	"unionsync/syncproto/merge"
+)
+
+// Options of [Create] and [Open]. Key and Kinds are required.
+type Options struct {
+	Key     *[seal.KeySize]byte // the PC's data key, see agent/keystore
+	Kinds   *kind.Set
+	Actor   string           // who saves when a draft does not say
+	Now     func() time.Time // default time.Now
+	Rand    io.Reader        // default crypto/rand
+	Log     *slog.Logger     // default: nothing is logged
+	Timeout time.Duration    // how long to wait for another program, default 10 s
+	free    func(string) (uint64, error)
+}
+
+// Union is one open union. It is safe for concurrent use.
+type Union struct {
+	dir   string
+	o     Options
+	j     *journal.Journal
+	ids   idSource
+	write sync.Mutex // saves and settles stand in line: each goes on from the other's head
+
+	storeMu sync.RWMutex
+	s       *store.Store // guarded by storeMu
+	met     store.Opened // guarded by storeMu: what the newest opening met
+
+}
+
+// Create makes a new union in dir, which must not hold one, and opens it.
+func Create(dir, code string, o Options) (*Union, error) {
+	o.defaults()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create union: %w", err)
+	}
+	for _, name := range []string{journal.FileName, store.BaseName, store.DirName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil, syncproto.Fail(syncproto.CodeUnionExists, "create union", nil)
+		}
+	}
+	j, err := journal.Create(filepath.Join(dir, journal.FileName), code, o.journal())
+	if err != nil {
+		return nil, fmt.Errorf("create union: %w", err)
+	}
+	return open(dir, j, o)
+}
+
+// Open opens the union kept in dir. After an unclean stop the store is made again first.
+func Open(dir string, o Options) (*Union, error) {
+	o.defaults()
+	path := filepath.Join(dir, journal.FileName)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && !anyThere(dir) {
+		return nil, syncproto.Fail(syncproto.CodeNoUnion, "open union", err)
+	}
+	j, err := journal.Open(path, o.journal())
+	if err != nil {
+		return nil, fmt.Errorf("open union: %w", err)
+	}
+	return open(dir, j, o)
+}
+
+// anyThere reports whether the folder holds other files of a union: then a journal that is
+// missing is a loss, not a folder that was never used.
+func anyThere(dir string) bool {
+	for _, name := range []string{store.BaseName, store.DirName, store.CleanName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func open(dir string, j *journal.Journal, o Options) (*Union, error) {
+	u := &Union{dir: dir, o: o, j: j, ids: idSource{now: o.Now, rand: o.Rand}}
+	if err := u.openStore(); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return u, nil
+}
+
+func (o *Options) defaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+func (o *Options) journal() journal.Options {
+	return journal.Options{Key: seal.Derive(o.Key[:], "unionsync agent journal"), Rand: o.Rand, Timeout: o.Timeout, Free: o.free}
+}
+
+// openStore opens the store or makes it again. Callers hold storeMu or own u alone.
+func (u *Union) openStore() error {
+	fetched, err := u.j.Get(factBucket, factFetched)
+	if err != nil {
+		return fmt.Errorf("open union: %w", err)
+	}
+	s, met, err := store.Open(u.dir, u.source(fetched != nil), store.Options{
+		Key: seal.Derive(u.o.Key[:], "unionsync agent store"), Rand: u.o.Rand, Log: u.o.Log,
+		Classes: u.classes, Tokens: u.tokensOf,
+	})
+	if err != nil {
+		return fmt.Errorf("open union: %w", err)
+	}
+	u.s, u.met = s, met
+	return nil
+}
+
+// source is the journal as the store needs it.
+func (u *Union) source(fetched bool) store.Source {
+	return store.Source{
+		Head:    u.j.Head(),
+		Fetched: fetched,
+		Place:   u.place,
+		Own: func(after uint64, do func(store.Own) error) error {
+			return u.j.Range(after+1, u.j.Head().Seq, func(f journal.Frame) error {
+				own, err := u.own(f)
+				if err != nil {
+					return err
+				}
+				return do(own)
+			})
+		},
+	}
+}
+
+// own is a frame with its verdict.
+func (u *Union) own(f journal.Frame) (store.Own, error) {
+	v, _, err := u.j.Verdict(f.Place.Seq)
+	if err != nil {
+		return store.Own{}, fmt.Errorf("read verdict: %w", err)
+	}
+	return store.Own{Place: f.Place, Bytes: f.Bytes, Verdict: v}, nil
+}
+
+func (u *Union) place(seq uint64) (p syncproto.Place, ok bool, err error) {
+	if seq == 0 || seq > u.j.Head().Seq {
+		return p, false, nil
+	}
+	f, err := u.j.Frame(seq)
+	return f.Place, err == nil, err
+}
+
+// store gives the open store. One that failed in a write is made again first.
+func (u *Union) store() (*store.Store, error) {
+	u.storeMu.RLock()
+	s := u.s
+	u.storeMu.RUnlock()
+	if s == nil || s.Broken() == nil {
+		return s, u.check(s)
+	}
+	u.storeMu.Lock()
+	defer u.storeMu.Unlock()
+	if u.s != s { // somebody else made it again
+		return u.s, u.check(u.s)
+	}
+	u.o.Log.Warn("the store failed and is made again", "error", s.Broken())
+	if err := s.Close(); err != nil {
+		return nil, syncproto.Fail(syncproto.CodeStoreFailed, "make store again", err)
+	}
+	if err := u.openStore(); err != nil {
+		u.s = nil
+		return nil, err
+	}
+	return u.s, nil
+}
+
+func (u *Union) check(s *store.Store) error {
+	if s == nil {
+		return syncproto.Fail(syncproto.CodeStoreFailed, "use store", errors.New("it is not open"))
+	}
+	return nil
+}
+
+// Close closes store and journal, in this order: the journal's lock guards the store.
+func (u *Union) Close() error {
+	u.write.Lock()
+	defer u.write.Unlock()
+	u.storeMu.Lock()
+	defer u.storeMu.Unlock()
+	var err error
+	if u.s != nil {
+		err = u.s.Close()
+		u.s = nil
+	}
+	return errors.Join(err, u.j.Close())
+}
+
+// Code is the union's code.
+func (u *Union) Code() string { return u.j.Union() }
+
+// Kinds are the kinds by which this union works.
+func (u *Union) Kinds() *kind.Set { return u.o.Kinds }
+
+// Today is the day by which rules are checked: the PC's, or the centre's of the last
+// Response if that is later.
+func (u *Union) Today() string {
+	now := u.o.Now()
+	if s, err := u.store(); err == nil {
+		if centre := time.Unix(s.State().Centre, 0).In(now.Location()); centre.After(now) {
+			now = centre
+		}
+	}
+	return now.Format(time.DateOnly)
+}
+
+// classes gives the merge classes of a kind; of one that is not known here every field has
+// class ask.
+func (u *Union) classes(n syncproto.KindNumber) merge.Classes {
+	if k, ok := u.o.Kinds.ByNumber(n); ok {
+		return k.Class
+	}
+	return func(syncproto.FieldNumber) syncproto.MergeClass { return syncproto.ClassAsk }
+}
