@@ -31,6 +31,7 @@ var arrows = []arrow{
 	{[]string{"agent"}, rooms("agent/...", "syncproto/...")},
 	{[]string{"agent/journal", "agent/store", "agent/keystore", "agent/sheet", "agent/schedule"}, rooms("syncproto/...")},
 	{[]string{"agent/union"}, rooms("agent/journal", "agent/store", "syncproto/...")},
+	{[]string{"agent/union/uniontest"}, rooms("agent/union", "agent/store", "syncproto/...")},
 	{[]string{"agent/desk/..."}, rooms("agent/union", "agent/sheet", "agent/schedule", "syncproto/...")},
 
 	// The centre. gate, console → cluster → ledger; gate, console → census → ledger;
@@ -54,6 +55,7 @@ var arrows = []arrow{
 	{[]string{"internal/webkit/..."}, []string{"internal/text", "internal/webkit/...", "syncproto"}},
 	{[]string{"internal/atomicfile", "internal/cnid", "internal/layers"}, nil},
 	{[]string{"internal/testcity"}, nil}, // what it checks, it must not use
+	{[]string{"internal/proc"}, nil}, // it knows the programs by their command lines only
 
 	// Programs and tests that put both sides together; nothing imports them.
 	{both, []string{"agent/...", "server/...", "syncproto/...", "internal/..."}},
