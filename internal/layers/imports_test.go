@@ -55,7 +55,7 @@ var arrows = []arrow{
 	{[]string{"internal/webkit/..."}, []string{"internal/text", "internal/webkit/...", "syncproto"}},
 	{[]string{"internal/atomicfile", "internal/cnid", "internal/layers"}, nil},
 	{[]string{"internal/testcity"}, nil}, // what it checks, it must not use
-	{[]string{"internal/proc"}, nil}, // it knows the programs by their command lines only
+	{[]string{"internal/proc"}, nil},     // it knows the programs by their command lines only
 
 	// Programs and tests that put both sides together; nothing imports them.
 	{both, []string{"agent/...", "server/...", "syncproto/...", "internal/..."}},
