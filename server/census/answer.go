@@ -127,7 +127,7 @@ func (a *Answer) table(lang string, codes bool) (head []string, rows [][]string)
 	text := wordsOf(lang)
 	last := []string{}
 	for i, d := range a.By {
-		if codes {
+		if codes || d == ByUnion { // two unions may have one name
 			head, last = append(head, d.Label().In(lang)+" "+text[6]), append(last, "")
 		}
 		head, last = append(head, d.Label().In(lang)), append(last, "")
@@ -142,7 +142,7 @@ func (a *Answer) table(lang string, codes bool) (head []string, rows [][]string)
 	for _, r := range a.Rows {
 		line := []string{}
 		for _, k := range r.Keys {
-			if codes {
+			if codes || k.Dimension == ByUnion {
 				line = append(line, k.Code)
 			}
 			line = append(line, k.in(lang))

@@ -2,7 +2,6 @@ package census
 
 import (
 	"slices"
-	"strings"
 
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
@@ -136,16 +135,13 @@ func unionAxis(b *book, k epoch, d Day) axis {
 		return kind.Label{Zh: name, En: name}
 	}
 	var rest []int
-	for n := range b.codes {
-		if u := b.unitAt(uint32(n), k); u.isGrassroots(d) {
-			a.order = append(a.order, n)
+	for _, n := range b.sorted {
+		if u := b.unitAt(n, k); u.isGrassroots(d) {
+			a.order = append(a.order, int(n))
 		} else {
-			rest = append(rest, n)
+			rest = append(rest, int(n))
 		}
 	}
-	byCode := func(x, y int) int { return strings.Compare(b.codes[x], b.codes[y]) }
-	slices.SortFunc(a.order, byCode)
-	slices.SortFunc(rest, byCode)
 	a.shown = len(a.order)
 	a.order = append(a.order, rest...)
 	a.find = func(code string) (int, bool) {

@@ -3,6 +3,7 @@ package census
 import (
 	"slices"
 	"sort"
+	"strings"
 
 	"unionsync/syncproto"
 )
@@ -10,11 +11,12 @@ import (
 // book is what readers see: rows, the tree and the steps so far. The follower alone writes
 // it, under [Census.mu].
 type book struct {
-	rows  table
-	codes []string           // union codes by number
-	tree  map[uint32][]place // per union, oldest first
-	steps []step             // by epoch
-	head  syncproto.Position // everything up to here is in
+	rows   table
+	codes  []string           // union codes by number
+	sorted []uint32           // the numbers in the order of their codes
+	tree   [][]place          // by union number, oldest first
+	steps  []step             // by epoch
+	head   syncproto.Position // everything up to here is in
 }
 
 // place is a union's unit from a step on.
@@ -29,7 +31,7 @@ type step struct{ after, head syncproto.Position }
 
 // turn applies a change that the records above b.head and up to head make.
 func (b *book) turn(c change, codes []string, head syncproto.Position) {
-	b.codes = codes[:len(codes):len(codes)]
+	b.learn(codes)
 	if len(b.steps) == 0 || len(c.closed)+len(c.appended)+len(c.units) > 0 || head.Generation() != b.head.Generation() {
 		now := epoch(len(b.steps))
 		for _, i := range c.closed {
@@ -44,6 +46,20 @@ func (b *book) turn(c change, codes []string, head syncproto.Position) {
 		b.steps = append(b.steps, step{b.head, head})
 	}
 	b.head = head
+}
+
+// learn takes the union codes that are known now; those known before keep their numbers.
+func (b *book) learn(codes []string) {
+	if len(codes) == len(b.codes) {
+		return
+	}
+	b.codes = codes[:len(codes):len(codes)]
+	b.sorted = make([]uint32, len(codes))
+	for n := range b.sorted {
+		b.sorted[n] = uint32(n)
+	}
+	slices.SortFunc(b.sorted, func(x, y uint32) int { return strings.Compare(codes[x], codes[y]) })
+	b.tree = append(b.tree, make([][]place, len(codes)-len(b.tree))...)
 }
 
 // knownAt gives the epoch of position p, zero meaning the newest, and the position whose
@@ -75,11 +91,12 @@ func (b *book) knownAt(p syncproto.Position) (epoch, syncproto.Position, error) 
 // unitAt gives a union's unit as known at k.
 func (b *book) unitAt(union uint32, k epoch) unit {
 	places := b.tree[union]
-	i := sort.Search(len(places), func(i int) bool { return places[i].since > k }) - 1
-	if i < 0 {
-		return unit{life: forever, parent: union}
+	for i := len(places) - 1; i >= 0; i-- { // a union moves rarely
+		if places[i].since <= k {
+			return places[i].unit
+		}
 	}
-	return places[i].unit
+	return unit{life: forever, parent: union}
 }
 
 // countyAt gives the county of a union: its own or that of the nearest unit above it.
@@ -97,6 +114,9 @@ func (b *book) countyAt(union uint32, k epoch) uint8 {
 
 // unionNumber finds a union by its code.
 func (b *book) unionNumber(code string) (uint32, bool) {
-	i := slices.Index(b.codes, code)
-	return uint32(max(i, 0)), i >= 0
+	i, ok := slices.BinarySearchFunc(b.sorted, code, func(n uint32, code string) int { return strings.Compare(b.codes[n], code) })
+	if !ok {
+		return 0, false
+	}
+	return b.sorted[i], true
 }

@@ -70,7 +70,7 @@ func New(c Config) (*Census, error) {
 // What was known before the position of the first reading cannot be asked.
 func (c *Census) Run(ctx context.Context) error {
 	p := newPeople(c.schema, c.key)
-	b := &book{tree: map[uint32][]place{}}
+	b := new(book)
 	head, err := c.source.Scan(c.schema.kinds(), c.put(ctx, p))
 	if err != nil {
 		return fmt.Errorf("census: scan: %w", err)

@@ -56,16 +56,6 @@ type scan struct {
 
 func (c *Census) newScan(b *book, q *Query, k epoch) (*scan, error) {
 	s := &scan{table: &b.rows}
-	cells := 1
-	for _, d := range q.By {
-		a := c.axisOf(b, q, k, d)
-		s.by = append(s.by, a)
-		cells *= a.size
-		if cells > MaxCells {
-			return nil, syncproto.Fail(syncproto.CodeCountTooLarge, "count", nil, "cells", strconv.Itoa(cells), "max", strconv.Itoa(MaxCells))
-		}
-	}
-	s.cells = make([]tally, cells)
 	for _, f := range q.Filter {
 		m, err := newMask(c.axisOf(b, q, k, f.Dimension), f)
 		if err != nil {
@@ -73,7 +63,35 @@ func (c *Census) newScan(b *book, q *Query, k epoch) (*scan, error) {
 		}
 		s.masks = append(s.masks, m)
 	}
+	cells := 1
+	for _, d := range q.By {
+		a := c.axisOf(b, q, k, d)
+		s.narrow(b, k, &a)
+		s.by = append(s.by, a)
+		cells *= a.size
+		if cells > MaxCells {
+			return nil, syncproto.Fail(syncproto.CodeCountTooLarge, "count", nil, "cells", strconv.Itoa(cells), "max", strconv.Itoa(MaxCells))
+		}
+	}
+	s.cells = make([]tally, cells)
 	return s, nil
+}
+
+// narrow takes the codes that the filters exclude out of those shown without anybody.
+func (s *scan) narrow(b *book, k epoch, a *axis) {
+	var shown, rest []int
+	for i, n := range a.order {
+		wanted := a.dim != ByUnion || passes(b, uint32(n), k, s.masks)
+		for _, m := range s.masks {
+			wanted = wanted && (m.axis.dim != a.dim || m.keep[n])
+		}
+		if i < a.shown && wanted {
+			shown = append(shown, n)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	a.shown, a.order = len(shown), append(shown, rest...)
 }
 
 // run counts the rows in force on day d as known at k, block by block: first which rows,
@@ -81,14 +99,15 @@ func (c *Census) newScan(b *book, q *Query, k epoch) (*scan, error) {
 func (s *scan) run(d Day, k epoch) {
 	var rowBuf [blockRows]int32
 	var cellBuf, numberBuf [blockRows]uint32
+	var totals [4]tally // several, so that one addition need not wait for the one before
 	for begin := 0; begin < s.table.len(); begin += blockRows {
 		rows := s.table.matches(begin, d, k, &rowBuf)
 		for _, m := range s.masks {
 			m.axis.numbers(s.table, rows, numberBuf[:])
 			rows = m.filter(rows, numberBuf[:])
 		}
-		for _, r := range rows {
-			s.total[s.table.state[r]]++
+		for i, r := range rows {
+			totals[i%len(totals)][s.table.state[r]]++
 		}
 		if len(s.by) == 0 {
 			continue
@@ -103,6 +122,11 @@ func (s *scan) run(d Day, k epoch) {
 		}
 		for i, r := range rows {
 			s.cells[cells[i]][s.table.state[r]]++
+		}
+	}
+	for _, t := range totals {
+		for state, n := range t {
+			s.total[state] += n
 		}
 	}
 }

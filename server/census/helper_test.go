@@ -189,7 +189,7 @@ type stepper struct {
 func newStepper(t failer) *stepper {
 	c := newCensus(t, nil)
 	s := &stepper{Census: c, people: newPeople(c.schema, c.key), head: syncproto.MakePosition(1, 0)}
-	c.book = &book{tree: map[uint32][]place{}}
+	c.book = new(book)
 	s.step()
 	return s
 }

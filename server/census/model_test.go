@@ -256,13 +256,16 @@ func firstOfMonth(date string) string {
 	return date
 }
 
-func nextDay(d string) string {
-	t, err := time.Parse(time.DateOnly, d)
-	if err != nil {
-		panic(err)
+// nextDay gives the day after d, which is one of the days of which histories are drawn.
+func nextDay(d string) string { return modelDays[d] }
+
+var modelDays = func() map[string]string {
+	days := map[string]string{}
+	for t := time.Date(2023, 12, 1, 0, 0, 0, 0, time.UTC); t.Year() < 2025; t = t.AddDate(0, 0, 1) {
+		days[t.Format(time.DateOnly)] = t.AddDate(0, 0, 1).Format(time.DateOnly)
 	}
-	return t.AddDate(0, 0, 1).Format(time.DateOnly)
-}
+	return days
+}()
 
 func compare(a, b string) int {
 	switch {

@@ -99,7 +99,6 @@ func (p *people) put(union string, key syncproto.RecordKey, r *merge.Record) {
 
 func (p *people) putMember(at recordAt, union string, r *merge.Record) {
 	s, m := p.schema, p.memberOf(at)
-	p.touch(m)
 	x := &p.members[m]
 	x.present = !r.Void()
 	for i, f := range s.coded {
