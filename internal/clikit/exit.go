@@ -56,7 +56,6 @@ var exits = []exit{
 	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
 
 	one(syncproto.CodeInUse, ExitBusy),
-	one(syncproto.CodeNotFetched, ExitBusy),
 	one(syncproto.CodeNoUnion, ExitInput),
 	{syncproto.CodeUnionExists, syncproto.CodeRecordExists, ExitInput},
 	{syncproto.CodeFoundClock, syncproto.CodeFoundHeld, ExitAttention},

@@ -33,7 +33,7 @@ func TestExitStatus(t *testing.T) {
 		{"come later", syncproto.Fail(syncproto.CodeBusy, "x", nil), ExitBusy},
 		{"the disk is full", syncproto.Fail(syncproto.CodeDiskFull, "x", nil), ExitStorage},
 		{"another program has the files, which is no fault of the disk", syncproto.Fail(syncproto.CodeInUse, "x", nil), ExitBusy},
-		{"not fetched stands inside the range of input", syncproto.Fail(syncproto.CodeNotFetched, "x", nil), ExitBusy},
+		{"first fetch stands inside the range of the exchange", syncproto.Fail(syncproto.CodeFirstFetch, "x", nil), ExitBusy},
 		{"the first fetch is not done", syncproto.Fail(syncproto.CodeFirstFetch, "x", nil), ExitBusy},
 		{"another city", syncproto.Fail(syncproto.CodeOtherCentre, "x", nil), ExitRefused},
 		{"an alarm", syncproto.Fail(syncproto.CodeDigest, "x", nil), ExitAttention},
