@@ -14,6 +14,7 @@ const (
 	CodeFileUnread    Code = 959 // a file cannot be opened: file
 	CodeExportFormat  Code = 960 // the name of an export ends neither in .xlsx nor in .csv
 	CodeImportStopped Code = 961 // an import stopped after some rows were saved: saved, rows
-	CodeNothingSent   Code = 962 // a sync was cut before it was complete: rounds
+	CodeCut           Code = 962 // the line broke in the middle of a round; what was done before it counts
 	CodeExportExists  Code = 963 // the file to be written exists: file
+	CodeProxy         Code = 964 // the office's proxy lets nothing through: status
 )

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
+
+	"connectrpc.com/connect"
 
 	"unionsync/internal/rpc/wire"
 	"unionsync/syncproto"
@@ -13,20 +17,47 @@ import (
 
 var errNoAddress = errors.New("no address of the centre is known")
 
-// explain gives an error of a call the code that a person reads. A round that took too long
-// is the line's fault like any other: the caller's own deadline is looked at before.
+// dialError is a failure before anything of a request left.
+type dialError struct{ err error }
+
+func (e dialError) Error() string { return "connect: " + e.err.Error() }
+func (e dialError) Unwrap() error { return e.err }
+
+// explain gives an error of a call the code that a person reads. Errors of the caller's own
+// context were looked at before.
 func explain(op string, err error) error {
 	coded := wire.Decode(op, err)
-	if errors.Is(coded, context.DeadlineExceeded) || errors.Is(coded, context.Canceled) {
+	code := syncproto.CodeOf(coded)
+	if code != syncproto.CodeUnreachable && !errors.Is(coded, context.DeadlineExceeded) && !errors.Is(coded, context.Canceled) {
+		return coded
+	}
+	var dial dialError
+	switch {
+	case errors.As(err, &dial):
+		return syncproto.Fail(syncproto.CodeUnreachable, op, err)
+	case isCut(err):
+		return syncproto.Fail(syncproto.CodeCut, op, err)
+	}
+	switch connect.CodeOf(err) {
+	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeUnauthenticated, connect.CodePermissionDenied:
 		return syncproto.Fail(syncproto.CodeUnreachable, op, err)
 	}
-	return coded
+	return syncproto.Fail(syncproto.CodeAnswer, op, err)
+}
+
+// isCut reports whether a line broke that had been made.
+func isCut(err error) bool {
+	var whole *url.Error
+	var part *net.OpError
+	return errors.As(err, &whole) || errors.As(err, &part) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // gravity orders the errors for which another node may do better: the one with the highest
 // number tells most about why none answered.
 var gravity = map[syncproto.Code]int{
 	syncproto.CodeUnreachable: 1,
+	syncproto.CodeProxy:       2,
 	syncproto.CodeInternal:    2,
 	syncproto.CodeNodeStopped: 2,
 	syncproto.CodeNotLeader:   3,

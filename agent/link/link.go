@@ -144,7 +144,9 @@ func turn[T any](ctx context.Context, l *Link, op string, call func(context.Cont
 		err = explain(op, err)
 		l.log.Debug("a node did not answer", "address", a, "error", err)
 		if !elsewhere(err) {
-			l.answered(a)
+			if syncproto.CodeOf(err) != syncproto.CodeCut {
+				l.answered(a)
+			}
 			return none, err
 		}
 		worst = graver(worst, err)

@@ -6,8 +6,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"time"
+
+	"unionsync/syncproto"
 )
 
 // Traffic is what went over the line so far: HTTP with its headers, without TLS. Through a
@@ -24,6 +27,11 @@ func (l *Link) Traffic() Traffic {
 		Sent: l.count.sent.Load(), Received: l.count.received.Load(),
 		Requests: l.count.requests.Load(), Connections: l.count.connections.Load(),
 	}
+}
+
+// Bytes gives the bytes sent and received so far.
+func (l *Link) Bytes() (sent, received int64) {
+	return l.count.sent.Load(), l.count.received.Load()
 }
 
 type counter struct{ sent, received, requests, connections atomic.Int64 }
@@ -63,16 +71,22 @@ func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), 
 	r.straight.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&tls.Dialer{NetDialer: dialer, Config: named(config, addr)}).DialContext(ctx, network, addr)
 		if err != nil {
-			return nil, err
+			return nil, dialError{err}
 		}
 		count.connections.Add(1)
 		return counted{conn, count}, nil
 	}
 	r.through.Proxy = proxy
+	r.through.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode != http.StatusOK {
+			return dialError{syncproto.Fail(syncproto.CodeProxy, "connect", nil, "status", strconv.Itoa(answer.StatusCode))}
+		}
+		return nil
+	}
 	r.through.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, addr)
 		if err != nil {
-			return nil, err
+			return nil, dialError{err}
 		}
 		count.connections.Add(1)
 		return counted{conn, count}, nil

@@ -1,0 +1,214 @@
+package union
+
+import (
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"unionsync/syncproto"
+	"unionsync/syncproto/session"
+	"unionsync/syncproto/syncpb"
+)
+
+// What the exchange keeps in the journal's file, all numbers big endian.
+const (
+	exchangeBucket = "exchange"
+	noticeBucket   = "notice" // code (2) → since when (8), Unix seconds
+)
+
+var (
+	factNonce      = []byte("nonce")      // of the newest request
+	factGeneration = []byte("generation") // number (2), random (8)
+	factBudget     = []byte("budget")     // bytes (4); none: the most
+	factAlarms     = []byte("alarms")     // how many there have been (4)
+	factClock      = []byte("clock")      // seconds that this PC was ahead of the centre (8)
+)
+
+var errFact = errors.New("a fact of the exchange is malformed")
+
+// ownState is what a session knows that is neither in the store nor among own changes.
+type ownState struct {
+	history    []byte
+	generation syncproto.Generation
+	budget     int
+	kept       int // the budget on disk
+	alarms     uint32
+	keptAlarms uint32
+	tip        syncproto.Place
+	fromZero   bool
+	notices    map[syncproto.Code]int64 // of this sync: since when
+	before     map[syncproto.Code]int64 // as the sync before left them
+}
+
+// Generation is what a union is created with: the life of the centre at enrolment.
+func Generation(number uint16, random uint64) Fact {
+	b := binary.BigEndian.AppendUint16(nil, number)
+	return Fact{Bucket: exchangeBucket, Key: factGeneration, Value: binary.BigEndian.AppendUint64(b, random)}
+}
+
+func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
+	o := ownState{history: historyOf(ca), notices: map[syncproto.Code]int64{}}
+	o.generation.Number = 1
+	err := u.EachFact(exchangeBucket, func(k, v []byte) error {
+		switch {
+		case string(k) == string(factGeneration) && len(v) == 10:
+			o.generation.Number, o.generation.Random = binary.BigEndian.Uint16(v), binary.BigEndian.Uint64(v[2:])
+		case string(k) == string(factBudget) && len(v) == 4:
+			o.budget = int(binary.BigEndian.Uint32(v))
+		case string(k) == string(factAlarms) && len(v) == 4:
+			o.alarms = binary.BigEndian.Uint32(v)
+		}
+		return nil
+	})
+	if err != nil {
+		return o, fmt.Errorf("read facts of the exchange: %w", err)
+	}
+	if o.budget < syncproto.MinBudgetBytes || o.budget > syncproto.MaxBatchBytes {
+		o.budget = syncproto.MaxBatchBytes
+	}
+	o.kept, o.keptAlarms = o.budget, o.alarms
+	o.before, err = u.notices()
+	return o, err
+}
+
+// fill completes the session's state.
+func (o *ownState) fill(s *session.State) {
+	s.History, s.Generation = o.history, o.generation
+	s.Budget, s.Alarms = o.budget, o.alarms
+	s.Tip, s.FromZero = o.tip, o.fromZero
+}
+
+// learn takes over what a round found out.
+func (o *ownState) learn(s session.State) {
+	o.tip, o.fromZero, o.alarms = s.Tip, s.FromZero, s.Alarms
+}
+
+// notice remembers what a person should know until a sync finds it gone. A digest alarm
+// that ended with equal digests is over; it stays in the number of alarms.
+func (o *ownState) notice(up *session.Update, now time.Time) {
+	for _, c := range slices.Concat(up.Notices, up.Refused) {
+		if _, ok := o.notices[c]; !ok {
+			o.notices[c] = now.Unix()
+		}
+	}
+	if up.Equal {
+		delete(o.notices, syncproto.CodeDigest)
+	}
+}
+
+func (o *ownState) budgetFact() Fact {
+	o.kept = o.budget
+	return Fact{Bucket: exchangeBucket, Key: factBudget, Value: binary.BigEndian.AppendUint32(nil, uint32(o.budget))}
+}
+
+// facts are what is to be written with a round; notices are judged when the sync is over.
+func (o *ownState) facts(r *syncpb.Response, now time.Time, last bool) []Fact {
+	var out []Fact
+	if o.budget != o.kept {
+		out = append(out, o.budgetFact())
+	}
+	if o.alarms != o.keptAlarms {
+		o.keptAlarms = o.alarms
+		out = append(out, alarmsFact(o.alarms))
+	}
+	if !last {
+		return out
+	}
+	if r.GetTime() != 0 {
+		out = append(out, Fact{Bucket: exchangeBucket, Key: factClock, Value: binary.BigEndian.AppendUint64(nil, uint64(now.Unix()-r.GetTime()))})
+	}
+	return append(out, o.noticeFacts()...)
+}
+
+// noticeFacts replace the notices on disk by those of this sync. One that was there before
+// keeps its day.
+func (o *ownState) noticeFacts() []Fact {
+	var out []Fact
+	for c := range o.before {
+		if _, ok := o.notices[c]; !ok {
+			out = append(out, Fact{Bucket: noticeBucket, Key: noticeKey(c)})
+		}
+	}
+	for c, since := range o.notices {
+		if _, ok := o.before[c]; !ok {
+			out = append(out, noticeFact(c, since))
+		}
+	}
+	return out
+}
+
+func noticeKey(c syncproto.Code) []byte { return binary.BigEndian.AppendUint16(nil, uint16(c)) }
+
+func noticeFact(c syncproto.Code, since int64) Fact {
+	return Fact{Bucket: noticeBucket, Key: noticeKey(c), Value: binary.BigEndian.AppendUint64(nil, uint64(since))}
+}
+
+func alarmsFact(n uint32) Fact {
+	return Fact{Bucket: exchangeBucket, Key: factAlarms, Value: binary.BigEndian.AppendUint32(nil, n)}
+}
+
+// alarm keeps that an answer did not verify; what it said is not used.
+func (x *exchange) alarm(cause error) error {
+	code := syncproto.CodeOf(cause)
+	switch code {
+	case syncproto.CodeOtherCentre, syncproto.CodeReceipt, syncproto.CodeAnswer, syncproto.CodeGeneration:
+	default:
+		return nil
+	}
+	x.own.alarms++
+	x.own.keptAlarms = x.own.alarms
+	facts := []Fact{alarmsFact(x.own.alarms)}
+	if _, ok := x.own.before[code]; !ok {
+		facts = append(facts, noticeFact(code, x.u.o.Now().Unix()))
+	}
+	x.r.Notices = append(x.r.Notices, code)
+	return x.u.PutFacts(facts...)
+}
+
+// Notice is something about the exchange that a person should know.
+type Notice struct {
+	Code  syncproto.Code
+	Since time.Time
+}
+
+// Notices tells what the newest sync left open, in the order of codes.
+func (u *Union) Notices() ([]Notice, error) {
+	all, err := u.notices()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Notice, 0, len(all))
+	for c, since := range all {
+		out = append(out, Notice{Code: c, Since: time.Unix(since, 0)})
+	}
+	slices.SortFunc(out, func(a, b Notice) int { return int(a.Code) - int(b.Code) })
+	return out, nil
+}
+
+func (u *Union) notices() (map[syncproto.Code]int64, error) {
+	out := map[syncproto.Code]int64{}
+	err := u.EachFact(noticeBucket, func(k, v []byte) error {
+		if len(k) != 2 || len(v) != 8 {
+			return errFact
+		}
+		out[syncproto.Code(binary.BigEndian.Uint16(k))] = int64(binary.BigEndian.Uint64(v))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	return out, nil
+}
+
+// ClockAhead is how far this PC's clock was ahead of the centre's when the newest answer
+// came; 0 if none came yet.
+func (u *Union) ClockAhead() (time.Duration, error) {
+	b, err := u.Fact(exchangeBucket, factClock)
+	if err != nil || len(b) != 8 {
+		return 0, err
+	}
+	return time.Duration(int64(binary.BigEndian.Uint64(b))) * time.Second, nil
+}
