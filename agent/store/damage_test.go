@@ -218,3 +218,36 @@ func TestCrashWhileRebuilding(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestBaseDamagedBehindItsBeginning: such a base still tells its stamp. Once it was found
+// damaged it must not count as another base, or every start would throw away what was
+// fetched since.
+func TestBaseDamagedBehindItsBeginning(t *testing.T) {
+	dir, j := t.TempDir(), newJournal()
+	s, _ := open(t, dir, j)
+	for i := range 50 {
+		must(t, s.Add([]Own{j.append(s, byte(i), string(make([]byte, 4000)), fmt.Sprint(i))}))
+	}
+	must(t, s.Settle(j.answer(50, nil)))
+	must(t, s.WriteBase())
+	dir = copyDir(t, dir)
+	base := filepath.Join(dir, BaseName)
+	b, err := os.ReadFile(base)
+	must(t, err)
+	b[len(b)-100] ^= 1
+	must(t, os.WriteFile(base, b, 0o600))
+	s, met := open(t, dir, j)
+	if !met.Rebuilt || !met.BaseLost || s.State().Cursor != 0 {
+		t.Errorf("opened: %+v", met)
+	}
+	u := j.answer(0, nil) // all of it is fetched again
+	for key, rec := range j.centre {
+		u.Puts = append(u.Puts, Put{key, rec})
+	}
+	must(t, s.Settle(u))
+	must(t, s.Close())
+	s, met = open(t, dir, j)
+	if met.Rebuilt || s.State().Cursor != j.pos {
+		t.Errorf("what was fetched again is gone: %+v, cursor %s", met, s.State().Cursor)
+	}
+}

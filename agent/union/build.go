@@ -82,9 +82,9 @@ func (w *draft) open() (err error) {
 		return err
 	}
 	switch {
-	case isNew && w.before != nil:
+	case isNew && there(w.before):
 		return syncproto.Fail(syncproto.CodeRecordExists, "save", nil)
-	case !isNew && w.before == nil:
+	case !isNew && !there(w.before):
 		return syncproto.Fail(syncproto.CodeNotFound, "save", nil, "what", w.d.ID.String())
 	}
 	layer, err := w.g.s.Layer(w.key)
@@ -147,7 +147,7 @@ func (w *draft) read() error {
 			return syncproto.Fail(syncproto.CodeUnknownName, "save", nil, "kind", w.k.Name, "field", itoa(int(n)))
 		}
 	}
-	if w.k.AppendOnly && w.before != nil && slices.ContainsFunc(w.fields(), isOwnField) {
+	if w.k.AppendOnly && there(w.before) && slices.ContainsFunc(w.fields(), isOwnField) {
 		return syncproto.Fail(syncproto.CodeAppendOnly, "save", nil, "kind", w.k.Name)
 	}
 	return nil
@@ -179,7 +179,7 @@ func (w *draft) fields() []syncproto.FieldNumber {
 // that is edited only what follows from a field edited here.
 func (w *draft) derive() {
 	after := kind.Values{}
-	if w.before != nil {
+	if there(w.before) {
 		after = Values(w.k, w.before)
 	}
 	for n, v := range w.want {
@@ -190,7 +190,7 @@ func (w *draft) derive() {
 	}
 	seen := maps.Clone(after)
 	switch {
-	case w.before == nil:
+	case !there(w.before):
 		w.notes = append(w.notes, w.k.Complete(after)...)
 	case w.derivesFromEdit():
 		w.notes = append(w.notes, w.k.Derive(after)...)
@@ -316,7 +316,7 @@ func (w *draft) finish() error {
 	w.g.head = place
 	w.g.views[w.key] = after
 	w.g.built = append(w.g.built, built{bytes: b, change: w.c, saved: Saved{
-		Kind: w.k.Name, ID: w.key.ID, New: w.before == nil, Place: place, Findings: findings, Notes: w.notes,
+		Kind: w.k.Name, ID: w.key.ID, New: !there(w.before), Place: place, Findings: findings, Notes: w.notes,
 	}})
 	return nil
 }

@@ -3,6 +3,7 @@ package union
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"unionsync/syncproto"
@@ -25,6 +26,12 @@ func newRow(k *kind.Kind, id syncproto.RecordID, r *merge.Record) Row {
 	same, _ := r.Value(syncproto.FieldSameAs)
 	return Row{Kind: k, ID: id, Values: Values(k, r), Void: r.Text(syncproto.FieldVoid), SameAs: same,
 		Conflicts: r.Conflicts(k.Class), Record: r}
+}
+
+// there reports whether a record shows anything. One of which all changes are held, here
+// or at another PC, has a position and nothing else.
+func there(r *merge.Record) bool {
+	return r != nil && slices.ContainsFunc(r.Fields, func(f merge.Field) bool { return len(f.Entries)+len(f.Elements) > 0 })
 }
 
 // Title is what names the record to a person.
@@ -50,7 +57,7 @@ func (u *Union) Get(kindName string, id syncproto.RecordID) (Row, error) {
 	if err != nil {
 		return Row{}, fmt.Errorf("read record: %w", err)
 	}
-	if r == nil {
+	if !there(r) {
 		return Row{}, syncproto.Fail(syncproto.CodeNotFound, "read record", nil, "what", id.String())
 	}
 	return newRow(k, id, r), nil
@@ -102,7 +109,7 @@ func (u *Union) Each(ctx context.Context, q Query, do func(Row) error) error {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if r.Void() && !q.Void {
+		if !there(r) || r.Void() && !q.Void {
 			return true, nil
 		}
 		row := newRow(k, id, r)

@@ -124,7 +124,7 @@ func (u *Union) recordStatus(ctx context.Context, out *Status) error {
 	}
 	for _, k := range u.o.Kinds.All() {
 		err := s.Each(k.Number, syncproto.RecordID{}, func(_ syncproto.RecordID, r *merge.Record) (bool, error) {
-			if !r.Void() {
+			if there(r) && !r.Void() {
 				out.Records[k.Name]++
 			}
 			if len(r.Conflicts(k.Class)) > 0 {

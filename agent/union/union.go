@@ -40,10 +40,11 @@ type Union struct {
 	ids   idSource
 	write sync.Mutex // saves and settles stand in line: each goes on from the other's head
 
+	exchanging sync.Mutex // one sync at a time
+
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
 	met     store.Opened // guarded by storeMu: what the newest opening met
-
 }
 
 // Create makes a new union in dir, which must not hold one, and opens it.

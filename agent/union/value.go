@@ -122,7 +122,7 @@ func (u *Union) byToken(k *kind.Kind, token []byte) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r != nil {
+		if there(r) {
 			out = append(out, newRow(k, key.ID, r))
 		}
 	}
@@ -141,7 +141,7 @@ func (u *Union) Related(kindName string, id syncproto.RecordID) (kind.Values, bo
 		return nil, false
 	}
 	r, err := s.View(syncproto.RecordKey{Kind: k.Number, ID: id})
-	if err != nil || r == nil || r.Void() {
+	if err != nil || !there(r) || r.Void() {
 		return nil, false
 	}
 	return Values(k, r), true
