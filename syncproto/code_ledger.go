@@ -5,13 +5,17 @@ const (
 	CodeLedgerOpen   Code = 650 // the node's store cannot be opened
 	CodeLedgerEntry  Code = 651 // a log entry is of a type or version unknown to this program
 	CodeNotReady     Code = 652 // the centre has not been set up, or the node has not caught up
-	CodeUnionUnknown Code = 653 // no union has this code
-	CodeOrgLine      Code = 654 // a line of the organisation file is wrong
-	CodeOrgParent    Code = 655 // a unit's parent is not in the tree
-	CodeOrgCode      Code = 656 // a union code is not of letters, digits and dashes
-	CodeOrgHeading   Code = 657 // the organisation file lacks a column
+	CodeUnionUnknown Code = 653 // no union has this code: union
+	CodeOrgLine      Code = 654 // lines of the organisation file are wrong, nothing was changed: n
+	CodeOrgParent    Code = 655 // a unit's parent is not in the tree: parent
+	CodeOrgCode      Code = 656 // a code that no union may have: code
+	CodeOrgHeading   Code = 657 // the organisation file lacks a column: column
 	CodeNodeUnknown  Code = 658 // no node of this name
-	CodeServerConfig Code = 659 // the node's configuration is missing or wrong
+	CodeServerConfig Code = 659 // the node's configuration is missing or wrong: file, what
 	CodeServerExists Code = 660 // the folder holds a node already
-	CodeListen       Code = 661 // an address cannot be listened on
+	CodeListen       Code = 661 // an address cannot be listened on: address
+	CodeNodeExists   Code = 662 // another node has this name: node
+	CodeOrgTwice     Code = 663 // a code stands on two lines: code, line
+	CodeOrgCycle     Code = 664 // a unit stands below itself: code
+	CodeOrgFile      Code = 665 // the organisation file cannot be read as a table: file
 )

@@ -200,10 +200,12 @@ type JoinRequest struct {
 	PublicKey []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// With a proof of the cluster's secret the answer is a certificate; without, the caller is
 	// a node that serves and asks to be listed and to vote.
-	Proof         []byte   `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
-	RaftAddress   string   `protobuf:"bytes,4,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
-	ApiAddress    string   `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
-	Hosts         []string `protobuf:"bytes,7,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	Proof       []byte   `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+	RaftAddress string   `protobuf:"bytes,4,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
+	ApiAddress  string   `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	Hosts       []string `protobuf:"bytes,7,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// Of a node that serves: its certificate, DER.
+	Certificate   []byte `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -276,6 +278,13 @@ func (x *JoinRequest) GetApiAddress() string {
 func (x *JoinRequest) GetHosts() []string {
 	if x != nil {
 		return x.Hosts
+	}
+	return nil
+}
+
+func (x *JoinRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
 	}
 	return nil
 }
@@ -1190,7 +1199,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\b \x01(\v2\x1b.unionsync.v1.GenerationRefR\n" +
 	"generation\x12&\n" +
-	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\"\xb0\x01\n" +
+	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\"\xd2\x01\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1d\n" +
 	"\n" +
@@ -1199,7 +1208,8 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\fraft_address\x18\x04 \x01(\tR\vraftAddress\x12\x1f\n" +
 	"\vapi_address\x18\x05 \x01(\tR\n" +
 	"apiAddress\x12\x14\n" +
-	"\x05hosts\x18\a \x03(\tR\x05hosts\"\x7f\n" +
+	"\x05hosts\x18\a \x03(\tR\x05hosts\x12 \n" +
+	"\vcertificate\x18\b \x01(\fR\vcertificate\"\x7f\n" +
 	"\fJoinResponse\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
 	"\x02ca\x18\x02 \x01(\fR\x02ca\x12\x1f\n" +

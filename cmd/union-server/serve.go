@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"unionsync/internal/clikit"
+	"unionsync/server"
+)
+
+func serveCommand(s *clikit.Session) *cli.Command {
+	return &cli.Command{
+		Name:        "serve",
+		Usage:       s.T("server.serve_usage"),
+		Description: s.T("server.serve_help"),
+		Flags: append([]cli.Flag{
+			dataFlag(s),
+			&cli.StringFlag{Name: "heartbeat", Usage: s.T("server.flag_heartbeat")},
+			&cli.StringFlag{Name: "log-format", Usage: s.T("server.flag_log_format")},
+			&cli.StringFlag{Name: "log-level", Usage: s.T("server.flag_log_level")},
+		}, addressFlags(s)...),
+		Action: func(c *cli.Context) error {
+			if _, err := clikit.Args(c, 0, 0); err != nil {
+				return err
+			}
+			return serve(c, clikit.From(c))
+		},
+	}
+}
+
+func serve(c *cli.Context, s *clikit.Session) error {
+	flags := map[string]string{}
+	for _, name := range server.Settings() {
+		flags[name] = c.String(strings.ReplaceAll(name, "_", "-"))
+	}
+	cfg, err := server.LoadConfig(c.String("data"), s.Env, flags)
+	if err != nil {
+		return err
+	}
+	log, err := cfg.NewLogger(s.Stderr)
+	if err != nil {
+		return err
+	}
+	n, err := server.Open(server.Options{
+		Dir: c.String("data"), Config: cfg, World: world(), Log: log, Version: version,
+		Ready: func(r server.Ready) { sayReady(s, r) },
+	})
+	if err != nil {
+		return err
+	}
+	return n.Run(c.Context)
+}
+
+// sayReady writes the one line that scripts wait for.
+func sayReady(s *clikit.Session, r server.Ready) {
+	line := s.T("server.ready", "node", r.Node, "api", r.API)
+	if s.JSON {
+		b, err := json.Marshal(r)
+		if err != nil {
+			panic("encode three strings: " + err.Error())
+		}
+		line = string(b)
+	}
+	_ = s.Println(line) // a reader that is gone does not stop the node
+}

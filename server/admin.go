@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"connectrpc.com/connect"
+
+	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/rpc/unionrpc"
+	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
+	"unionsync/internal/rpc/wire"
+	"unionsync/server/census"
+	"unionsync/server/gate"
+	"unionsync/server/trust"
+	"unionsync/syncproto"
+)
+
+// Admin is an operator's connection to the centre, with the certificate of the node in
+// whose folder it works.
+type Admin struct {
+	client    *http.Client
+	addresses []string
+	fixed     bool // only the first address counts
+}
+
+// maxAdminBytes bounds an answer: a list of 100,000 units.
+const maxAdminBytes = 64 << 20
+
+// Dial prepares calls to the node of dir and, where that does not answer, to the others
+// that it knows. A node that is named is the only one asked.
+func Dial(dir string, env func(string) string, node string) (*Admin, error) {
+	c, err := LoadConfig(dir, env, nil)
+	if err != nil {
+		return nil, err
+	}
+	own, err := trust.Open(dir, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	a := &Admin{client: wire.NewClient(wire.ClientConfig{TLS: tlsid.ClientTLS(own.Own)})}
+	if node != "" {
+		url, err := ParseURL(node)
+		if err != nil {
+			return nil, syncproto.Fail(syncproto.CodeInvalid, "dial", err, "what", "node")
+		}
+		a.addresses, a.fixed = []string{url}, true
+		return a, nil
+	}
+	if url, err := c.apiURL(c.Listen); err == nil {
+		a.addresses = append(a.addresses, url)
+	}
+	others, err := loadNodes(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range others {
+		if !slices.Contains(a.addresses, o) {
+			a.addresses = append(a.addresses, o)
+		}
+	}
+	return a, nil
+}
+
+// Close frees the connections.
+func (a *Admin) Close() { a.client.CloseIdleConnections() }
+
+// each makes a call at the first node that answers.
+func each[Q, R any](ctx context.Context, a *Admin, op string, q *Q,
+	do func(unionrpcconnect.AdminClient, context.Context, *connect.Request[Q]) (*connect.Response[R], error)) (*R, error) {
+	var errs []error
+	for _, address := range a.addresses {
+		client := unionrpcconnect.NewAdminClient(a.client, address, wire.ClientOptions(maxAdminBytes))
+		r, err := do(client, ctx, connect.NewRequest(q))
+		if err == nil {
+			return r.Msg, nil
+		}
+		err = wire.Decode(op, err)
+		if syncproto.CodeOf(err) != syncproto.CodeUnreachable || a.fixed {
+			return nil, err
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", address, err))
+	}
+	return nil, syncproto.Fail(syncproto.CodeUnreachable, op, errors.Join(errs...))
+}
+
+// CreateCode makes a one-time enrolment code.
+func (a *Admin) CreateCode(ctx context.Context, q *unionrpc.CreateCodeRequest) (*unionrpc.CreateCodeResponse, error) {
+	return each(ctx, a, "create code", q, unionrpcconnect.AdminClient.CreateCode)
+}
+
+// ImportOrg sets units of the tree.
+func (a *Admin) ImportOrg(ctx context.Context, q *unionrpc.ImportOrgRequest) (*unionrpc.ImportOrgResponse, error) {
+	return each(ctx, a, "import org", q, unionrpcconnect.AdminClient.ImportOrg)
+}
+
+// ListOrg lists units of the tree.
+func (a *Admin) ListOrg(ctx context.Context, q *unionrpc.ListOrgRequest) (*unionrpc.ListOrgResponse, error) {
+	return each(ctx, a, "list org", q, unionrpcconnect.AdminClient.ListOrg)
+}
+
+// Counts counts members.
+func (a *Admin) Counts(ctx context.Context, q *unionrpc.CountsRequest) (*census.Answer, error) {
+	r, err := each(ctx, a, "counts", q, unionrpcconnect.AdminClient.Counts)
+	if err != nil {
+		return nil, err
+	}
+	answer := new(census.Answer)
+	return answer, decodeJSON("counts", r.GetJson(), answer)
+}
+
+// Status tells how the node that answers stands.
+func (a *Admin) Status(ctx context.Context) (*gate.Status, error) {
+	r, err := each(ctx, a, "status", new(unionrpc.StatusRequest), unionrpcconnect.AdminClient.Status)
+	if err != nil {
+		return nil, err
+	}
+	st := new(gate.Status)
+	return st, decodeJSON("status", r.GetJson(), st)
+}
+
+func decodeJSON(op string, b []byte, v any) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return syncproto.Fail(syncproto.CodeAnswer, op, err)
+	}
+	return nil
+}
+
+// Addresses are the nodes that calls go to, the first foremost.
+func (a *Admin) Addresses() []string { return slices.Clone(a.addresses) }

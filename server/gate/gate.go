@@ -1,0 +1,181 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"unionsync/server/census"
+	"unionsync/server/ledger"
+	"unionsync/server/ledger/entrypb"
+	"unionsync/server/trust"
+	"unionsync/syncproto"
+	"unionsync/syncproto/session"
+)
+
+// Log is what the gate needs of the replicated log.
+type Log interface {
+	// Propose commits one entry and gives what Apply made of it on this node. After an
+	// error other than [syncproto.CodeNotLeader] it may or may not be committed.
+	Propose(ctx context.Context, entry []byte) (result any, err error)
+	// Commit commits one agent's item, in an entry with others'. Errors as of Propose.
+	Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error)
+	// Leads reports whether this node leads and has applied all that was committed before.
+	Leads() bool
+	// LeaderID names the node that leads, as far as is known here; "" for none.
+	LeaderID() string
+	// Confirm returns once it is certain that this node leads and has applied all that was
+	// committed before the call.
+	Confirm(ctx context.Context) error
+}
+
+// Members is what the gate needs of the cluster's membership.
+type Members interface {
+	// AddVoter gives a node a vote; for one that has it with this address nothing is done.
+	AddVoter(ctx context.Context, id, raftAddress string) error
+	// Describe tells how this node sees the cluster.
+	Describe() Description
+}
+
+// Description is how a node sees the cluster.
+type Description struct {
+	Term    uint64
+	Members []Member
+}
+
+// Member is a voter of the cluster.
+type Member struct {
+	ID   string `json:"id"`
+	Raft string `json:"raft"`
+	API  string `json:"api"`
+}
+
+// Config is what a gate needs. Fields with a default may be left out.
+type Config struct {
+	Node     *trust.Node
+	Ledger   *ledger.Ledger
+	Log      Log
+	Members  Members
+	Census   func() *census.Census // nil until there is one
+	Client   *http.Client          // to other nodes, with this node's certificate
+	Rand     io.Reader
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Version  string
+	Window   Window
+	Capacity Capacity
+}
+
+// Window is when agents should come, in minutes after midnight, local time.
+type Window struct {
+	Start int // default 20:00
+	End   int // default 06:00; may be past midnight
+}
+
+// Capacity bounds what a node does at once.
+type Capacity struct {
+	Conns     int           // open connections; default 8192
+	Requests  int           // agents' requests being worked on; default 256
+	Queue     time.Duration // a request waits this long for its turn; default 5 s
+	Patience  time.Duration // a call waits this long for a leader; default 15 s
+	Contacts  time.Duration // notes of idle exchanges are pooled this long; default 1 s
+	AdminSize int           // bytes of an admin call; default 32 MiB
+}
+
+func (c *Config) setDefaults() {
+	if c.Window == (Window{}) {
+		c.Window = Window{Start: 20 * 60, End: 6 * 60}
+	}
+	setDefault(&c.Capacity.Conns, 8192)
+	setDefault(&c.Capacity.Requests, 256)
+	setDefault(&c.Capacity.Queue, 5*time.Second)
+	setDefault(&c.Capacity.Patience, 15*time.Second)
+	setDefault(&c.Capacity.Contacts, time.Second)
+	setDefault(&c.Capacity.AdminSize, 32<<20)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate fills in the defaults and says what is missing.
+func (c *Config) Validate() error {
+	c.setDefaults()
+	var faults []error
+	for _, f := range []struct {
+		bad  bool
+		what string
+	}{
+		{c.Node == nil, "no identity"},
+		{c.Ledger == nil, "no ledger"},
+		{c.Log == nil || c.Members == nil, "no cluster"},
+		{c.Census == nil, "no census"},
+		{c.Client == nil, "no client"},
+		{c.Rand == nil, "no randomness"},
+		{c.Now == nil, "no clock"},
+		{c.Logger == nil, "no logger"},
+		{!minuteOfDay(c.Window.Start) || !minuteOfDay(c.Window.End), "a window outside the day"},
+	} {
+		if f.bad {
+			faults = append(faults, errors.New(f.what))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("gate config: %w", err)
+	}
+	return nil
+}
+
+func minuteOfDay(m int) bool { return m >= 0 && m < minutesPerDay }
+
+// Gate serves one node. Make it with [New], put [Gate.Handler] behind TLS or call
+// [Gate.Serve], and let [Gate.Run] commit the pooled notes.
+type Gate struct {
+	cfg      Config
+	history  []byte
+	turns    *semaphore.Weighted
+	attempts *attempts // wrong codes by the caller's address
+	guesses  *attempts // wrong codes by the code's prefix, at the leader
+	contacts *contacts
+}
+
+// New makes a gate.
+func New(cfg Config) (*Gate, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	ca := cfg.Node.City.Fingerprint()
+	return &Gate{
+		cfg:      cfg,
+		history:  ca[:syncproto.HistorySize],
+		turns:    semaphore.NewWeighted(int64(cfg.Capacity.Requests)),
+		attempts: newAttempts(),
+		guesses:  newAttempts(),
+		contacts: newContacts(),
+	}, nil
+}
+
+// Run commits the notes of exchanges until ctx ends, and those that are left then.
+func (g *Gate) Run(ctx context.Context) error {
+	tick := time.NewTicker(g.cfg.Capacity.Contacts)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := g.flushContacts(ctx); err != nil && ctx.Err() == nil {
+				g.cfg.Logger.Warn("contacts not committed", "error", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

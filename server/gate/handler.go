@@ -1,0 +1,148 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"connectrpc.com/connect"
+
+	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
+	"unionsync/internal/rpc/wire"
+	"unionsync/syncproto"
+)
+
+// Headers between nodes. Only a caller of role node may send them.
+const (
+	headerHop     = "Unionsync-Hop"     // the call has been forwarded once: do not forward it again
+	headerDevice  = "Unionsync-Device"  // id of the device whose Exchange is forwarded
+	headerKey     = "Unionsync-Key"     // id of that device's public key
+	headerAddress = "Unionsync-Address" // where the forwarded call came from
+)
+
+// joinSize bounds a Join, which needs no certificate.
+const joinSize = 64 << 10
+
+// caller is who makes a call.
+type caller struct {
+	id      tlsid.Identity // zero without certificate
+	known   bool
+	address netip.Addr
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// Handler is the whole door, to be served over TLS by the config of [Gate.Serve].
+func (g *Gate) Handler() http.Handler {
+	mux := http.NewServeMux()
+	path, union := unionrpcconnect.NewUnionHandler(&unionService{g},
+		wire.HandlerOptions(syncproto.MaxRequestBytes), connect.WithRequestGate(gateUnion))
+	mux.Handle(path, g.inTurn(union))
+	path, admin := unionrpcconnect.NewAdminHandler(&adminService{g},
+		wire.HandlerOptions(g.cfg.Capacity.AdminSize),
+		connect.WithRequestGate(gateAdmin),
+		connect.WithConditionalHandlerOptions(func(s connect.Spec) []connect.HandlerOption {
+			if s.Procedure != unionrpcconnect.AdminJoinProcedure {
+				return nil
+			}
+			return []connect.HandlerOption{wire.HandlerOptions(joinSize)}
+		}))
+	mux.Handle(path, admin)
+	return wire.Trim(g.identify(mux))
+}
+
+// identify notes who calls; a certificate that the TLS config let through is the city's.
+func (g *Gate) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var c caller
+		id, err := tlsid.PeerOf(r.TLS)
+		if err == nil {
+			c.id, c.known = id, true
+		}
+		if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			c.address = ap.Addr().Unmap()
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// inTurn lets a bounded number of requests in at once. The turn is taken before the body is
+// read, so that the bound holds for memory too.
+func (g *Gate) inTurn(next http.Handler) http.Handler {
+	errs := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), g.cfg.Capacity.Queue)
+		err := g.turns.Acquire(ctx, 1)
+		cancel()
+		if err != nil {
+			busy := syncproto.Fail(syncproto.CodeBusy, "take a turn", err, "seconds", busySeconds)
+			_ = errs.Write(w, r, wire.Encode(busy)) // a client that is gone reads no error
+			return
+		}
+		defer g.turns.Release(1)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// busySeconds is after how long a refused agent should come again; it adds jitter itself.
+const busySeconds = "30"
+
+// gateUnion checks who may call the agents' service, before a message is read.
+func gateUnion(ctx context.Context, spec connect.Spec, _ connect.Peer, h http.Header) (context.Context, error) {
+	c := callerOf(ctx)
+	if err := checkForwarded(c, h); err != nil {
+		return nil, wire.Encode(err)
+	}
+	if spec.Procedure == unionrpcconnect.UnionEnrolProcedure {
+		return ctx, nil
+	}
+	switch {
+	case !c.known:
+		return nil, wire.Encode(syncproto.Fail(syncproto.CodeNoCertificate, "exchange", nil))
+	case c.id.Role == tlsid.RoleDevice:
+		return ctx, nil
+	case c.id.Role == tlsid.RoleNode && h.Get(headerDevice) != "":
+		return ctx, nil
+	}
+	return nil, wire.Encode(wrongRole("exchange", c.id.Role))
+}
+
+// gateAdmin checks who may call the admin service: nodes, and whoever wants to join.
+func gateAdmin(ctx context.Context, spec connect.Spec, _ connect.Peer, h http.Header) (context.Context, error) {
+	c := callerOf(ctx)
+	if err := checkForwarded(c, h); err != nil {
+		return nil, wire.Encode(err)
+	}
+	switch {
+	case c.known && c.id.Role == tlsid.RoleNode, spec.Procedure == unionrpcconnect.AdminJoinProcedure:
+		return ctx, nil
+	case !c.known:
+		return nil, wire.Encode(syncproto.Fail(syncproto.CodeNoCertificate, "admin call", nil))
+	}
+	return nil, wire.Encode(wrongRole("admin call", c.id.Role))
+}
+
+// checkForwarded refuses the headers between nodes from anybody else.
+func checkForwarded(c caller, h http.Header) error {
+	if c.known && c.id.Role == tlsid.RoleNode {
+		return nil
+	}
+	for _, name := range []string{headerHop, headerDevice, headerKey, headerAddress} {
+		if h.Get(name) != "" {
+			return syncproto.Fail(syncproto.CodeInvalid, "read headers",
+				errors.New("a header between nodes came from elsewhere"), "what", name)
+		}
+	}
+	return nil
+}
+
+func wrongRole(op string, role tlsid.Role) error {
+	return syncproto.Fail(syncproto.CodeWrongRole, op, nil, "role", string(role))
+}

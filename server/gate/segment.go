@@ -1,0 +1,175 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"fmt"
+
+	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/seal"
+	"unionsync/server/ledger"
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+	"unionsync/syncproto/session"
+)
+
+// preparing takes a request's segments from what came to what is proposed. A segment that
+// is refused gets its code; the others are not touched by that.
+type preparing struct {
+	g        *Gate
+	device   device
+	key      ed25519.PublicKey
+	union    string
+	refused  map[int]syncproto.Code
+	outcomes []session.Outcome  // by segment; those to be proposed are filled by commit
+	proposed []*entrypb.Segment // ready for the log
+	index    []int              // of each proposed one in outcomes
+}
+
+// prepare checks every segment against one view of the state.
+func (p *preparing) prepare(segments []*session.Segment, oldGeneration bool) error {
+	v := p.g.cfg.Ledger.View(p.union)
+	defer v.Done()
+	kinds := p.g.cfg.Ledger.Kinds()
+	p.outcomes = make([]session.Outcome, len(segments))
+	for i, s := range segments {
+		code := p.refused[i]
+		if code == 0 && oldGeneration {
+			code = syncproto.CodeGeneration
+		}
+		if code == 0 {
+			var err error
+			if code, err = p.segment(v, kinds, i, s); err != nil {
+				return fmt.Errorf("prepare segment %d: %w", i, err)
+			}
+		}
+		p.outcomes[i].Refused = code
+	}
+	return nil
+}
+
+// segment checks one: the place before it, its signature, its values.
+func (p *preparing) segment(v *ledger.View, kinds *kind.Set, i int, s *session.Segment) (syncproto.Code, error) {
+	previous := syncproto.Place{Journal: s.Journal}
+	if s.First > 1 {
+		found, _, ok, err := v.Find(s.Journal, s.First-1, s.Previous)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return syncproto.CodeUnknownPrevious, nil
+		}
+		previous = found
+	}
+	places := s.Places(previous)
+	known, err := p.stored(v, i, s, places)
+	if err != nil || known {
+		return 0, err
+	}
+	ok, err := p.signed(s, places[len(places)-1])
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return syncproto.CodeSignature, nil
+	}
+	p.proposed = append(p.proposed, entryOf(s, heldReasons(kinds, s)))
+	p.index = append(p.index, i)
+	return 0, nil
+}
+
+// stored answers a segment that is here already with its stored verdicts: a lost answer
+// costs no log entry. The chain makes one look at the last place enough.
+func (p *preparing) stored(v *ledger.View, i int, s *session.Segment, places []syncproto.Place) (bool, error) {
+	last := places[len(places)-1]
+	if found, _, ok, err := v.Find(s.Journal, last.Seq, last.Hash.Wire()); err != nil || !ok || found != last {
+		return false, err
+	}
+	o := session.Outcome{Last: last}
+	for k, place := range places {
+		_, verdict, ok, err := v.Find(s.Journal, place.Seq, place.Hash.Wire())
+		if err != nil || !ok {
+			return false, err
+		}
+		var key syncproto.RecordKey
+		if c, err := syncproto.DecodeChange(s.Changes[k], s.Journal); err == nil {
+			key = c.Key()
+		}
+		o.Verdicts, o.Keys = append(o.Verdicts, verdict), append(o.Keys, key)
+	}
+	p.outcomes[i] = o
+	return true, nil
+}
+
+// signed checks the signature over the segment's last place. Whoever sends may hand on what
+// another device of the union signed, or a node.
+func (p *preparing) signed(s *session.Segment, last syncproto.Place) (bool, error) {
+	key := p.key
+	if len(s.Signer) > 0 && !bytes.Equal(s.Signer, p.device.id) {
+		other, err := p.g.signerKey(p.union, s.Signer)
+		if err != nil {
+			return false, err
+		}
+		key = other
+	}
+	return seal.Verify(key, syncproto.DomainSegment, syncproto.SegmentMessage(p.union, last), s.Sign) == nil, nil
+}
+
+// signerKey gives the public key of a device of the union or of a node, nil for others: no
+// signature verifies with that.
+func (g *Gate) signerKey(union string, signer []byte) (ed25519.PublicKey, error) {
+	d, err := g.cfg.Ledger.Device(signer)
+	if err != nil {
+		return nil, err
+	}
+	if d.HasUnion(union) {
+		return d.GetPublicKey(), nil
+	}
+	n, err := g.cfg.Ledger.Node(string(signer))
+	if err != nil || n == nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(n.GetCertificate())
+	if err != nil {
+		return nil, fmt.Errorf("read a node's certificate: %w", err)
+	}
+	id, err := tlsid.Verify(cert, g.cfg.Node.Own.CA, tlsid.RoleNode)
+	if err != nil {
+		return nil, err
+	}
+	return id.Key, nil
+}
+
+// commit puts what was prepared into the log and takes the verdicts.
+func (p *preparing) commit(ctx context.Context) error {
+	if len(p.proposed) == 0 {
+		return nil
+	}
+	got, err := p.g.cfg.Log.Commit(ctx, &entrypb.Item{Union: p.union, Device: p.device.id, Segments: p.proposed})
+	if err != nil {
+		return err
+	}
+	if len(got) != len(p.proposed) {
+		return fmt.Errorf("commit: %d outcomes for %d segments", len(got), len(p.proposed))
+	}
+	for k, o := range got {
+		p.outcomes[p.index[k]] = o
+	}
+	return nil
+}
+
+func entryOf(s *session.Segment, held []byte) *entrypb.Segment {
+	e := &entrypb.Segment{
+		Journal: uint64(s.Journal), First: s.First, Previous: s.Previous, Changes: s.Changes,
+		Signature: s.Sign, Signer: s.Signer, Held: held,
+	}
+	for i := range s.Changes {
+		if gap, ok := s.Gaps[i]; ok {
+			e.Gaps = append(e.Gaps, &entrypb.Gap{Index: uint32(i), Hash: gap.Hash[:], Erased: gap.Erased})
+		}
+	}
+	return e
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"unionsync/internal/rpc/unionrpc"
+	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
+	"unionsync/internal/rpc/wire"
+	"unionsync/server/census"
+	"unionsync/syncproto"
+)
+
+// Pauses of what is tried again.
+const (
+	joinPause   = 300 * time.Millisecond
+	censusPause = time.Second
+)
+
+// runMembership makes this node a member that the others can reach, tells once that it is
+// ready, and then keeps the list of the centre's addresses.
+func (n *Node) runMembership(ctx context.Context) error {
+	if err := n.bootstrap(); err != nil {
+		return err
+	}
+	for !n.isMember() {
+		wait, cancel := context.WithTimeout(ctx, joinPause)
+		err := waitUntil(wait, n.ledger, n.isMember)
+		cancel()
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := n.askForVote(ctx); err != nil && ctx.Err() == nil {
+			n.opt.Log.Debug("not a member yet", "error", err)
+		}
+	}
+	if err := n.founded(); err != nil {
+		return err
+	}
+	if err := n.keepNodes(); err != nil {
+		return err
+	}
+	n.opt.Log.Info("ready", "api", n.url, "raft", n.cluster.Address(), "head", n.ledger.Head().String())
+	if n.opt.Ready != nil {
+		n.opt.Ready(Ready{Node: n.opt.Config.ID, API: n.url, Raft: n.cluster.Address()})
+	}
+	return n.followNodes(ctx)
+}
+
+// isMember reports whether the state is here and names this node as it is.
+func (n *Node) isMember() bool {
+	if !n.ledger.Ready() {
+		return false
+	}
+	known, err := n.ledger.Node(n.opt.Config.ID)
+	if err != nil || known.GetApiAddress() != n.url || known.GetRaftAddress() != n.cluster.Address() ||
+		!bytes.Equal(known.GetCertificate(), n.trust.Own.Cert.Raw) {
+		return false
+	}
+	for _, s := range n.cluster.Servers() {
+		if s.ID == n.opt.Config.ID {
+			return s.Voter
+		}
+	}
+	return false
+}
+
+// askForVote asks the nodes known, one after the other, to list this one. A node that leads
+// lists itself.
+func (n *Node) askForVote(ctx context.Context) error {
+	addresses, err := loadNodes(n.opt.Dir)
+	if err != nil {
+		return err
+	}
+	q := &unionrpc.JoinRequest{
+		Node: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw,
+	}
+	errs := []error{errors.New("no other node is known")}
+	for _, a := range addresses {
+		if a == n.url {
+			continue
+		}
+		_, err := unionrpcconnect.NewAdminClient(n.client, a, wire.ClientOptions(syncproto.MaxRequestBytes)).
+			Join(ctx, connect.NewRequest(q))
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", a, wire.Decode("ask for vote", err)))
+	}
+	return errors.Join(errs...)
+}
+
+// keepNodes notes the addresses of all nodes, the own one first.
+func (n *Node) keepNodes() error {
+	nodes, err := n.ledger.Nodes()
+	if err != nil {
+		return err
+	}
+	out := []string{n.url}
+	for _, x := range nodes {
+		out = append(out, x.GetApiAddress())
+	}
+	return saveNodes(n.opt.Dir, out)
+}
+
+// followNodes keeps the list when the state moves, at most once a second.
+func (n *Node) followNodes(ctx context.Context) error {
+	for {
+		moved := n.ledger.Moved()
+		if err := n.keepNodes(); err != nil {
+			return err
+		}
+		for _, wait := range []<-chan struct{}{moved, after(ctx, time.Second)} {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+func after(ctx context.Context, d time.Duration) <-chan struct{} {
+	c, cancel := context.WithTimeout(ctx, d)
+	context.AfterFunc(c, cancel)
+	return c.Done()
+}
+
+// runCensus makes the census once the kinds are known, and keeps it following the log.
+func (n *Node) runCensus(ctx context.Context) error {
+	if err := waitUntil(ctx, n.ledger, n.ledger.Ready); err != nil {
+		return err
+	}
+	c, err := census.New(census.Config{
+		Source: source{n.ledger}, Kinds: n.ledger.Kinds(), Key: slices.Clone(n.trust.City.PersonKey()[:]), Log: n.opt.Log,
+	})
+	if err != nil {
+		return err
+	}
+	n.census.Store(c)
+	for {
+		err := c.Run(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n.opt.Log.Error("census begins again", "error", err)
+		select {
+		case <-time.After(censusPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

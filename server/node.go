@@ -1,0 +1,186 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/rpc/wire"
+	"unionsync/server/census"
+	"unionsync/server/cluster"
+	"unionsync/server/gate"
+	"unionsync/server/ledger"
+	"unionsync/server/trust"
+	"unionsync/syncproto"
+)
+
+// Options are what a node needs beside its folder.
+type Options struct {
+	Dir     string
+	Config  *Config
+	World   World
+	Log     *slog.Logger
+	Version string
+	// Ready is called once, when the node answers and belongs to the centre; may be nil.
+	Ready func(Ready)
+}
+
+// Ready says where a node can be reached.
+type Ready struct {
+	Node string `json:"node"`
+	API  string `json:"api"`  // URL for agents and operators
+	Raft string `json:"raft"` // address for the other nodes
+}
+
+// Node is one node of the centre. Open it with [Open]; [Node.Run] works and closes it.
+type Node struct {
+	opt      Options
+	trust    *trust.Node
+	ledger   *ledger.Ledger
+	cluster  *cluster.Node
+	items    *cluster.Proposer
+	gate     *gate.Gate
+	census   atomic.Pointer[census.Census]
+	client   *http.Client // to the other nodes
+	listener net.Listener
+	url      string
+}
+
+// Open opens identity, door, state and log, in this order: a second process on the same
+// folder meets the taken address first. What was opened is closed again when a later step
+// fails.
+func Open(opt Options) (*Node, error) {
+	n := &Node{opt: opt}
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openGate} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) openTrust() error {
+	var err error
+	if n.trust, err = trust.Open(n.opt.Dir, n.opt.World.Rand); err != nil {
+		return err
+	}
+	if id := n.trust.ID(); id != n.opt.Config.ID {
+		return badConfig(configFile, fmt.Errorf("id is %q, the certificate is of %q", n.opt.Config.ID, id))
+	}
+	n.client = wire.NewClient(wire.ClientConfig{TLS: tlsid.ClientTLS(n.trust.Own), HTTP2: true, Conns: 8})
+	return nil
+}
+
+// openDoor takes the address; nobody is answered before [Node.Run].
+func (n *Node) openDoor() error {
+	var err error
+	if n.listener, err = net.Listen("tcp", n.opt.Config.Listen); err != nil {
+		return syncproto.Fail(syncproto.CodeListen, "listen", err, "address", n.opt.Config.Listen)
+	}
+	n.url, err = n.opt.Config.apiURL(n.listener.Addr().String())
+	return err
+}
+
+func (n *Node) openLedger() error {
+	var err error
+	n.ledger, err = ledger.Open(ledger.Config{
+		Dir: filepath.Join(n.opt.Dir, ledgerDir), Key: n.trust.City.StoreKey(n.opt.Config.ID), Log: n.opt.Log,
+	})
+	return err
+}
+
+func (n *Node) openCluster() error {
+	heartbeat, err := n.opt.Config.heartbeat()
+	if err != nil {
+		return badConfig(configFile, err)
+	}
+	n.cluster, err = cluster.Open(cluster.Config{
+		Dir: filepath.Join(n.opt.Dir, raftDir), Listen: n.opt.Config.Raft, Advertise: n.opt.Config.RaftAdvertise,
+		Own: n.trust.Own, DataKey: n.trust.City.DataKey(), Rand: n.opt.World.Rand, Log: n.opt.Log,
+		Timing: cluster.Timing{Heartbeat: heartbeat}, Lead: n.lead,
+	}, machine{n.ledger})
+	if err != nil {
+		return err
+	}
+	n.items = n.cluster.NewProposer(pool(n.now))
+	return nil
+}
+
+func (n *Node) openGate() error {
+	window, err := n.opt.Config.window()
+	if err != nil {
+		return badConfig(configFile, err)
+	}
+	log := &replicated{node: n.cluster, items: n.items, l: n.ledger}
+	n.gate, err = gate.New(gate.Config{
+		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Census: n.census.Load, Client: n.client,
+		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window,
+	})
+	return err
+}
+
+// now is the time for log entries: the node's clock, never before what the log has.
+func (n *Node) now() int64 { return max(n.opt.World.Now().Unix(), n.ledger.Time()) }
+
+// Run works until ctx ends or a room fails for good, stops in the reverse order of the
+// start, closes the node and gives the reason; nil if that was ctx.
+func (n *Node) Run(ctx context.Context) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	lower, below := errgroup.WithContext(base)
+	lower.Go(func() error { return ended(below, "cluster", n.cluster.Run(below)) })
+	lower.Go(func() error { return ended(below, "proposer", n.items.Run(below)) })
+
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(below, cancel)()
+	upper, above := errgroup.WithContext(work)
+	upper.Go(func() error { return n.gate.Serve(above, n.listener) })
+	upper.Go(func() error { return ended(above, "gate", n.gate.Run(above)) })
+	upper.Go(func() error { return ended(above, "census", n.runCensus(above)) })
+	upper.Go(func() error { return ended(above, "membership", n.runMembership(above)) })
+
+	err := upper.Wait() // the door first: nothing comes in any more
+	stop()
+	return errors.Join(err, lower.Wait(), n.close())
+}
+
+// ended gives the error of a task that ended before it was told to.
+func ended(ctx context.Context, task string, err error) error {
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it ended by itself")
+	}
+	return fmt.Errorf("%s: %w", task, err)
+}
+
+// close closes what is open, the last opened first. All of it can be closed twice but the
+// ledger, which nobody else closes.
+func (n *Node) close() error {
+	var errs []error
+	if n.cluster != nil {
+		errs = append(errs, n.cluster.Close())
+	}
+	if n.listener != nil {
+		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.ledger != nil {
+		errs = append(errs, n.ledger.Close())
+	}
+	if n.client != nil {
+		n.client.CloseIdleConnections()
+	}
+	return errors.Join(errs...)
+}
