@@ -76,6 +76,8 @@ func refuseCell(c Cell, f *kind.Field) syncproto.Code {
 		return syncproto.CodeRowMerged
 	case c.Numeric && lostDigits(c.Text) && wantsText(f), f.Type == kind.TypeText && isExponent(c.Text):
 		return syncproto.CodeIDNumeric
+	case c.Numeric && !c.Day && !c.Month && f.Type == kind.TypeDate && len(c.Text) > 4 && c.Text[4] == '.':
+		return syncproto.CodeNotDate // 2024.1 may have been typed as 2024.10
 	}
 	return 0
 }

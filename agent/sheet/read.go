@@ -11,11 +11,14 @@ import (
 
 // Limits of what is read.
 const (
-	MaxFileBytes = 50 << 20 // of the file as it is
-	MaxRows      = 200_000  // of all sheets together
-	MaxColumns   = 256      // with something in them
-	maxUnpacked  = 512 << 20
-	maxTextBytes = 96 << 20 // of all cells together
+	MaxFileBytes = 50 << 20  // of the file as it is
+	MaxRows      = 200_000   // of all sheets together
+	MaxColumns   = 256       // with something in them
+	maxUnpacked  = 256 << 20 // of a workbook's parts together
+	maxRatio     = 200       // unpacked bytes for each byte of the file, beyond freeUnpacked
+	freeUnpacked = 16 << 20
+	maxToken     = 4 << 20  // of one piece of XML; a cell has at most 32,767 characters
+	maxTextBytes = 64 << 20 // of all cells together
 	mega         = 1 << 20
 )
 

@@ -15,6 +15,7 @@ import (
 type workbook struct {
 	parts    map[string]*zip.File
 	left     int64 // bytes that may still be unpacked
+	token    int64 // bytes that the next piece of XML may have
 	text     int   // bytes of cells so far
 	rows     int
 	strings  []string
@@ -31,7 +32,7 @@ func readWorkbook(r io.ReaderAt, size int64) (*Table, error) {
 	if err != nil {
 		return nil, fail(syncproto.CodeSheetDamaged, err)
 	}
-	w := &workbook{parts: map[string]*zip.File{}, left: maxUnpacked}
+	w := &workbook{parts: map[string]*zip.File{}, left: min(maxUnpacked, freeUnpacked+maxRatio*size)}
 	for _, f := range archive.File {
 		w.parts[strings.ToLower(strings.TrimPrefix(strings.ReplaceAll(f.Name, "\\", "/"), "/"))] = f
 	}
@@ -106,12 +107,19 @@ type counter struct {
 
 // Read implements [io.Reader].
 func (c *counter) Read(p []byte) (int, error) {
-	if c.w.left <= 0 {
+	if c.w.left <= 0 || c.w.token <= 0 {
 		return 0, errBomb
 	}
 	n, err := c.r.Read(p)
 	c.w.left -= int64(n)
+	c.w.token -= int64(n)
 	return n, err
+}
+
+// next gives the next piece of XML. It does not check that elements nest.
+func (w *workbook) next(d *xml.Decoder) (xml.Token, error) {
+	w.token = maxToken
+	return d.RawToken()
 }
 
 // each calls f for each start element of a part, until its end.
@@ -122,7 +130,7 @@ func (w *workbook) each(name string, f func(d *xml.Decoder, e xml.StartElement) 
 	}
 	defer func() { _ = closer.Close() }() // nothing was written
 	for {
-		tok, err := d.RawToken()
+		tok, err := w.next(d)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -206,7 +214,7 @@ func (w *workbook) readText(d *xml.Decoder, end string) (string, error) {
 	var b strings.Builder
 	inText, phonetic := false, 0
 	for {
-		tok, err := d.RawToken()
+		tok, err := w.next(d)
 		if err != nil {
 			return "", unexpectedEnd(err)
 		}

@@ -111,7 +111,7 @@ func (r *sheetReader) width() int {
 func (r *sheetReader) content(d *xml.Decoder) (raw, inline string, formula bool, err error) {
 	inValue := false
 	for {
-		tok, err := d.RawToken()
+		tok, err := r.next(d)
 		if err != nil {
 			return "", "", false, unexpectedEnd(err)
 		}
