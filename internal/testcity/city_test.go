@@ -217,6 +217,7 @@ func TestRecount(t *testing.T) {
 				{ID: "stays", Joined: "2020-01-10", Sex: "1"},
 				{ID: "moves", Joined: "2020-01-10", Sex: "2"},
 				{ID: "same day", Joined: "2021-01-01", Sex: "2"},
+				{ID: "moves at once", Joined: "2025-01-01", Sex: "2"},
 				{ID: "retained", Joined: "2020-01-10", Sex: "1"},
 				{ID: "left", Joined: "2020-01-10", Sex: "1"},
 				{ID: "out of the city", Joined: "2020-01-10", Sex: "1"},
@@ -224,10 +225,12 @@ func TestRecount(t *testing.T) {
 			{Union: "B", Rows: []Row{
 				{ID: "moves", Joined: "2022-05-01", Sex: "2"},
 				{ID: "same day", Joined: "2021-01-01", Sex: "2"},
+				{ID: "moves at once", Joined: "2025-01-01", Sex: "2"},
 			}},
 		},
 		Events: []Event{
 			{Union: "A", ID: "moves", Type: "4", Date: "2022-03-01", Destination: "B"},
+			{Union: "A", ID: "moves at once", Type: "4", Date: "2025-01-01", Destination: "B"},
 			{Union: "A", ID: "retained", Type: "8", Date: "2024-01-01"}, // out of order
 			{Union: "A", ID: "retained", Type: "3", Date: "2023-01-01"},
 			{Union: "A", ID: "left", Type: "6", Date: "2023-01-01"},
@@ -246,6 +249,7 @@ func TestRecount(t *testing.T) {
 		{"arrived", "2022-05-01", nil, map[string]int{"A": 5, "B": 1}},
 		{"the day of an end counts no more", "2023-01-01", nil, map[string]int{"A": 2, "B": 1}},
 		{"restored", "2024-01-01", nil, map[string]int{"A": 3, "B": 1}},
+		{"joined both and left the lower code on one day: the one not left", "2025-01-01", nil, map[string]int{"A": 3, "B": 2}},
 		{"B has not been heard of", "2022-05-01", []string{"A"}, map[string]int{"A": 6}},
 		{"A has not been heard of", "2022-05-01", []string{"B"}, map[string]int{"B": 2}},
 		{"nobody has", "2022-05-01", []string{}, map[string]int{}},

@@ -58,7 +58,8 @@ func Bands(from ...int) Dim {
 // says whose rosters are known; nil stands for all of them.
 //
 // Each person counts once: where two rosters hold a person on that day, the stretch of
-// membership that began later counts; from the same day, the union with the lower code.
+// membership that began later counts; from the same day, the union that the person has not
+// left for another, then that with the lower code.
 func (c *City) Recount(on string, unions []string, dims ...Dim) map[string]int {
 	counts := map[string]int{}
 	for _, m := range c.InForce(on, unions) {
@@ -82,20 +83,20 @@ func (c *City) InForce(on string, unions []string) []Counted {
 		known[u] = true
 	}
 	best := map[string]Counted{}
-	since := map[string]string{}
+	since := map[string]stretch{}
 	for _, r := range c.Rosters {
 		if unions != nil && !known[r.Union] {
 			continue
 		}
 		events := c.eventsOf(r.Union)
 		for _, row := range r.Rows {
-			from, ok := inForceSince(row, events[row.ID], on)
+			now, ok := inForce(row, events[row.ID], on)
 			other, twice := best[row.ID]
-			if !ok || twice && (from < since[row.ID] || from == since[row.ID] && other.Union < r.Union) {
+			if !ok || twice && !now.goesBefore(since[row.ID], r.Union < other.Union) {
 				continue
 			}
 			best[row.ID] = Counted{Row: row, Union: r.Union, County: county[r.Union], Day: on}
-			since[row.ID] = from
+			since[row.ID] = now
 		}
 	}
 	var out []Counted
@@ -116,23 +117,42 @@ func (c *City) eventsOf(union string) map[string][]Event {
 	return out
 }
 
-// inForceSince walks through a membership, event by event, and gives the first day of the
-// stretch that holds the day asked for. An event takes effect on its day. Who moves inside
-// the city stays a member here until the other union's joining takes over.
-func inForceSince(row Row, events []Event, on string) (string, bool) {
-	since, member := row.Joined, row.Joined <= on
+// stretch is a membership that holds a day.
+type stretch struct {
+	from string // its first day
+	left bool   // for another union of the city
+}
+
+// goesBefore reports whether s counts and not other; lower says whether its union has the
+// lower code.
+func (s stretch) goesBefore(other stretch, lower bool) bool {
+	switch {
+	case s.from != other.from:
+		return s.from > other.from
+	case s.left != other.left:
+		return other.left
+	}
+	return lower
+}
+
+// inForce walks through a membership, event by event, and gives the stretch that holds the
+// day asked for. An event takes effect on its day. Who moves inside the city stays a member
+// here until the other union's joining takes over.
+func inForce(row Row, events []Event, on string) (stretch, bool) {
+	s, member := stretch{from: row.Joined}, row.Joined <= on
 	sort.SliceStable(events, func(i, j int) bool { return events[i].Date < events[j].Date })
 	for _, e := range events {
 		switch {
 		case e.Date > on:
 		case e.Type == "8":
-			since, member = e.Date, true
+			s, member = stretch{from: e.Date}, true
 		case e.Type == "4" && e.Destination != "":
+			s.left = true
 		default:
 			member = false
 		}
 	}
-	return since, member
+	return s, member
 }
 
 // DaysWorthAsking are days around which a count changes or could go wrong: the first and
