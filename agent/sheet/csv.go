@@ -73,11 +73,10 @@ func separator(text string) byte {
 // beginning, and only one that is followed by a separator or the line's end closes it:
 // stray ones inside a cell are kept.
 type scanner struct {
-	text  string
-	sep   byte
-	at    int
-	row   int
-	bytes int
+	text string
+	sep  byte
+	at   int
+	row  int
 }
 
 // splitRows cuts the whole text.

@@ -97,17 +97,15 @@ var (
 // yesNo reads yes or no.
 func (p *parsing) yesNo() (string, *Problem) {
 	key := fold(p.s)
-	if noted, ok := yesWords[key]; ok {
-		return p.answer("1", noted)
+	value := "1"
+	noted, ok := yesWords[key]
+	if !ok {
+		value = "0"
+		noted, ok = noWords[key]
 	}
-	if noted, ok := noWords[key]; ok {
-		return p.answer("0", noted)
+	if !ok {
+		return "", p.refuse(syncproto.CodeNotYesNo)
 	}
-	return "", p.refuse(syncproto.CodeNotYesNo)
-}
-
-// answer gives yes or no, with a note if the word was an unusual one.
-func (p *parsing) answer(value string, noted bool) (string, *Problem) {
 	if noted {
 		p.note(syncproto.CodeNoteAlias)
 	}
