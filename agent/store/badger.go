@@ -95,6 +95,15 @@ func (b *batch) del(key []byte) error {
 	return err
 }
 
+// delIfThere writes no mark of deletion where there is nothing to delete.
+func (b *batch) delIfThere(key []byte) error {
+	there, err := b.read().has(key)
+	if err != nil || !there {
+		return err
+	}
+	return b.del(key)
+}
+
 func (b *batch) commit() error  { return b.txn.Commit() }
 func (b *batch) discard()       { b.txn.Discard() }
 func (b *batch) read() *readTxn { return &readTxn{b.txn} }

@@ -93,9 +93,13 @@ func (s *Store) reopen(want State) (why string, err error) {
 	}
 	err = s.view(func(r *readTxn) error {
 		b, err := r.get(stateKey)
-		if err == nil {
-			s.state, err = decodeState(b)
+		if err != nil {
+			return err
 		}
+		if s.state, err = decodeState(b); err != nil {
+			return err
+		}
+		s.laid, err = r.readLaid()
 		return err
 	})
 	if err == nil && s.state == want {
@@ -138,7 +142,7 @@ func (s *Store) rebuild(src Source) (baseLost bool, err error) {
 	if st.Settled, err = settledIn(st.Settled, src); err != nil {
 		return baseLost, err
 	}
-	s.state = st
+	s.state, s.laid = st, laid{}
 	if st.stamp != (stamp{}) {
 		if err := s.loadBase(); err != nil {
 			return baseLost, err
@@ -212,6 +216,7 @@ func (s *Store) lay(b *batch, o Own) error {
 		return nil
 	}
 	key := c.Key()
+	s.laid.add(key, o.Place.Seq)
 	if err := b.set(pendingKey(key, o.Place.Seq), encodePending(o)); err != nil {
 		return err
 	}

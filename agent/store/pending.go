@@ -37,26 +37,69 @@ func decodePending(journal syncproto.JournalID, key, value []byte) (Own, error) 
 	return o, nil
 }
 
-// pending reads the pending changes of a record, in order.
-func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey) ([]Own, error) {
+// laid says which own changes to a record are pending, ascending: it spares a scan for
+// each record touched, and Badger sorts all that a transaction wrote for each scan.
+type laid map[syncproto.RecordKey][]uint64
+
+func (l laid) add(key syncproto.RecordKey, seq uint64) {
+	i, ok := slices.BinarySearch(l[key], seq)
+	if !ok {
+		l[key] = slices.Insert(l[key], i, seq)
+	}
+}
+
+func (l laid) remove(key syncproto.RecordKey, seq uint64) {
+	i, ok := slices.BinarySearch(l[key], seq)
+	switch {
+	case ok && len(l[key]) == 1:
+		delete(l, key)
+	case ok:
+		l[key] = slices.Delete(l[key], i, i+1)
+	}
+}
+
+// readLaid reads it from the store.
+func (r *readTxn) readLaid() (laid, error) {
+	l := laid{}
+	err := r.scan([]byte{keyOwn}, []byte{keyOwn}, true, func(k []byte, item *badger.Item) (bool, error) {
+		return true, item.Value(func(v []byte) error {
+			key, ok := parseRecordKey(v)
+			if !ok || len(k) != 9 {
+				return errPending
+			}
+			l.add(key, binary.BigEndian.Uint64(k[1:]))
+			return nil
+		})
+	})
+	return l, err
+}
+
+// pending reads these own changes of a record, in order.
+func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64) ([]Own, error) {
 	var out []Own
-	prefix := recordKey(keyPending, key)
-	err := r.scan(prefix, prefix, true, func(k []byte, item *badger.Item) (bool, error) {
-		v, err := item.ValueCopy(nil)
+	for _, seq := range seqs {
+		k := pendingKey(key, seq)
+		v, err := r.get(k)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		o, err := decodePending(journal, k, v)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, o)
-		return true, err
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 // Pending gives the own changes to a record that lie over the layer, in order.
 func (s *Store) Pending(key syncproto.RecordKey) (out []Own, err error) {
 	err = s.viewState(func(r *readTxn, st State) error {
-		out, err = r.pending(st.Journal, key)
+		l, err := r.readLaid()
+		if err != nil {
+			return err
+		}
+		out, err = r.pending(st.Journal, key, l[key])
 		return err
 	})
 	return out, err
@@ -175,7 +218,7 @@ func (t *settling) put(key syncproto.RecordKey, rec *merge.Record) error {
 		if err := t.s.setTokens(t.b, key, shown, nil); err != nil {
 			return err
 		}
-		if err := t.b.del(recordKey(keyView, key)); err != nil {
+		if err := t.b.delIfThere(recordKey(keyView, key)); err != nil {
 			return err
 		}
 		if err := t.s.setTokens(t.b, key, nil, old); err != nil {
@@ -226,6 +269,7 @@ func (t *settling) owner(seq uint64) (key syncproto.RecordKey, ok bool, err erro
 }
 
 func (t *settling) unlay(key syncproto.RecordKey, seq uint64) error {
+	t.s.laid.remove(key, seq)
 	if err := t.b.del(pendingKey(key, seq)); err != nil {
 		return err
 	}
@@ -235,25 +279,18 @@ func (t *settling) unlay(key syncproto.RecordKey, seq uint64) error {
 // settle removes the pending changes that are settled now.
 func (t *settling) settle() error {
 	type found struct {
-		seq uint64
 		key syncproto.RecordKey
+		seq uint64
 	}
 	var done []found
-	err := t.b.read().scan([]byte{keyOwn}, []byte{keyOwn}, true, func(k []byte, item *badger.Item) (bool, error) {
-		seq := binary.BigEndian.Uint64(k[1:])
-		if seq > t.st.Settled.Seq {
-			return false, nil
+	for key, seqs := range t.s.laid {
+		for _, seq := range seqs {
+			if seq <= t.st.Settled.Seq {
+				done = append(done, found{key, seq})
+			}
 		}
-		return true, item.Value(func(v []byte) error {
-			key, _ := parseRecordKey(v)
-			done = append(done, found{seq, key})
-			return nil
-		})
-	})
-	if err != nil {
-		return err
 	}
-	for _, d := range done {
+	for _, d := range done { // in any order: each is removed, each record computed once
 		t.touched[d.key] = true
 		if err := t.unlay(d.key, d.seq); err != nil {
 			return err
@@ -272,6 +309,7 @@ func (t *settling) relay(o Own) error {
 		return nil //nolint:nilerr // as in lay: it is kept in the journal and shows nothing
 	}
 	t.touched[c.Key()] = true
+	t.s.laid.add(c.Key(), o.Place.Seq)
 	if err := t.b.set(pendingKey(c.Key(), o.Place.Seq), encodePending(o)); err != nil {
 		return err
 	}
@@ -307,14 +345,14 @@ func (s *Store) recompute(b *batch, journal syncproto.JournalID, key syncproto.R
 	if err != nil {
 		return err
 	}
-	after, own, err := s.compute(r, journal, key)
+	after, own, err := s.compute(r, journal, key, s.laid[key])
 	if err != nil {
 		return err
 	}
 	if own {
 		err = b.set(recordKey(keyView, key), after.Encode())
 	} else {
-		err = b.del(recordKey(keyView, key))
+		err = b.delIfThere(recordKey(keyView, key))
 	}
 	if err != nil {
 		return err
@@ -323,12 +361,12 @@ func (s *Store) recompute(b *batch, journal syncproto.JournalID, key syncproto.R
 }
 
 // compute gives what a record should show, and whether own changes lie over the layer.
-func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.RecordKey) (rec *merge.Record, own bool, err error) {
+func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64) (rec *merge.Record, own bool, err error) {
 	layer, err := r.record(keyLayer, key)
 	if err != nil {
 		return nil, false, err
 	}
-	owns, err := r.pending(journal, key)
+	owns, err := r.pending(journal, key, seqs)
 	if err != nil {
 		return nil, false, err
 	}

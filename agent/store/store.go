@@ -81,6 +81,7 @@ type Store struct {
 	mu     sync.RWMutex   // one writer; readers only while they take their snapshot
 	reads  sync.WaitGroup // snapshots in use
 	state  State          // guarded by mu
+	laid   laid           // guarded by mu: what is pending, of the newest state
 	broken error          // guarded by mu: a write failed half way, the store must be made again
 	closed bool           // guarded by mu
 

@@ -114,22 +114,24 @@ func (s *Store) Find(kind syncproto.KindNumber, token []byte) (out []syncproto.R
 // EachLayer calls do for every record of the layer in the order of keys, until it returns
 // false.
 func (s *Store) EachLayer(do func(syncproto.RecordKey, *merge.Record) (bool, error)) error {
-	return s.view(func(r *readTxn) error {
-		return r.scan([]byte{keyLayer}, []byte{keyLayer}, true, func(k []byte, item *badger.Item) (bool, error) {
-			key, ok := parseRecordKey(k[1:])
-			if !ok {
-				return false, errItems
-			}
-			v, err := item.ValueCopy(nil)
-			if err != nil {
-				return false, err
-			}
-			rec, err := merge.Decode(v)
-			if err != nil {
-				return false, err
-			}
-			return do(key, rec)
-		})
+	return s.view(func(r *readTxn) error { return r.eachLayer(do) })
+}
+
+func (r *readTxn) eachLayer(do func(syncproto.RecordKey, *merge.Record) (bool, error)) error {
+	return r.scan([]byte{keyLayer}, []byte{keyLayer}, true, func(k []byte, item *badger.Item) (bool, error) {
+		key, ok := parseRecordKey(k[1:])
+		if !ok {
+			return false, errItems
+		}
+		v, err := item.ValueCopy(nil)
+		if err != nil {
+			return false, err
+		}
+		rec, err := merge.Decode(v)
+		if err != nil {
+			return false, err
+		}
+		return do(key, rec)
 	})
 }
 
@@ -177,20 +179,34 @@ type Checked struct {
 func (s *Store) Check() (c Checked, err error) {
 	err = s.viewState(func(r *readTxn, st State) error {
 		c.Stored = st.Digest
+		err := r.eachLayer(func(key syncproto.RecordKey, rec *merge.Record) (bool, error) {
+			c.Records++
+			c.Digest = merge.Xor(c.Digest, merge.Hash(key, rec))
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+		// A record without pending changes is shown as the layer has it, if it has no view.
 		keys := map[syncproto.RecordKey]bool{}
-		note := func(k []byte, _ *badger.Item) (bool, error) {
-			if key, ok := parseRecordKey(k[1 : 1+recordKeySize]); ok {
+		l, err := r.readLaid()
+		if err != nil {
+			return err
+		}
+		for key := range l {
+			keys[key] = true
+		}
+		err = r.scan([]byte{keyView}, []byte{keyView}, false, func(k []byte, _ *badger.Item) (bool, error) {
+			if key, ok := parseRecordKey(k[1:]); ok {
 				keys[key] = true
 			}
 			return true, nil
-		}
-		for _, prefix := range []byte{keyLayer, keyView, keyPending} {
-			if err := r.scan([]byte{prefix}, []byte{prefix}, false, note); err != nil {
-				return err
-			}
+		})
+		if err != nil {
+			return err
 		}
 		for _, key := range sortedKeys(keys) {
-			if err := s.checkRecord(r, st, key, &c); err != nil {
+			if err := s.checkView(r, st, key, l[key], &c); err != nil {
 				return err
 			}
 		}
@@ -199,16 +215,9 @@ func (s *Store) Check() (c Checked, err error) {
 	return c, err
 }
 
-func (s *Store) checkRecord(r *readTxn, st State, key syncproto.RecordKey, c *Checked) error {
-	layer, err := r.record(keyLayer, key)
-	if err != nil {
-		return err
-	}
-	if layer != nil {
-		c.Records++
-	}
-	c.Digest = merge.Xor(c.Digest, merge.Hash(key, layer))
-	want, _, err := s.compute(r, st.Journal, key)
+// checkView computes one view again.
+func (s *Store) checkView(r *readTxn, st State, key syncproto.RecordKey, seqs []uint64, c *Checked) error {
+	want, _, err := s.compute(r, st.Journal, key, seqs)
 	if err != nil {
 		return err
 	}
