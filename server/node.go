@@ -29,6 +29,8 @@ type Options struct {
 	World   World
 	Log     *slog.Logger
 	Version string
+	// Capacity bounds what the door does at once; zero values mean its defaults.
+	Capacity gate.Capacity
 	// Ready is called once, when the node answers and belongs to the centre; may be nil.
 	Ready func(Ready)
 }
@@ -122,7 +124,7 @@ func (n *Node) openGate() error {
 	log := &replicated{node: n.cluster, items: n.items, l: n.ledger}
 	n.gate, err = gate.New(gate.Config{
 		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Census: n.census.Load, Client: n.client,
-		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window,
+		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -27,9 +28,18 @@ const joinSize = 64 << 10
 
 // caller is who makes a call.
 type caller struct {
-	id      tlsid.Identity // zero without certificate
-	known   bool
+	id      tlsid.Identity
+	known   bool  // the certificate is of this city, and of a role that may call
+	refused error // why a certificate that was shown is not taken
 	address netip.Addr
+}
+
+// stranger gives the error of a caller that is not known.
+func (c caller) stranger(op string) error {
+	if c.refused != nil {
+		return c.refused
+	}
+	return syncproto.Fail(syncproto.CodeNoCertificate, op, nil)
 }
 
 type callerKey struct{}
@@ -58,19 +68,29 @@ func (g *Gate) Handler() http.Handler {
 	return wire.Trim(g.identify(mux))
 }
 
-// identify notes who calls; a certificate that the TLS config let through is the city's.
+// identify notes who calls. A certificate that is not taken gets its answer here and not by
+// an alert of TLS, which is often lost on the way with the connection.
 func (g *Gate) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var c caller
-		id, err := tlsid.PeerOf(r.TLS)
-		if err == nil {
-			c.id, c.known = id, true
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			c.id, c.refused = g.verify(r.TLS.PeerCertificates[0])
+			c.known = c.refused == nil
 		}
 		if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			c.address = ap.Addr().Unmap()
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
+}
+
+// verify checks a certificate whose key the caller has proved to hold.
+func (g *Gate) verify(cert *x509.Certificate) (tlsid.Identity, error) {
+	id, err := tlsid.Verify(cert, g.cfg.Node.Own.CA, tlsid.RoleDevice, tlsid.RoleNode)
+	if err != nil && syncproto.CodeOf(err) != syncproto.CodeWrongRole {
+		err = syncproto.Fail(syncproto.CodeCertRefused, "identify caller", err)
+	}
+	return id, err
 }
 
 // inTurn lets a bounded number of requests in at once. The turn is taken before the body is
@@ -105,7 +125,7 @@ func gateUnion(ctx context.Context, spec connect.Spec, _ connect.Peer, h http.He
 	}
 	switch {
 	case !c.known:
-		return nil, wire.Encode(syncproto.Fail(syncproto.CodeNoCertificate, "exchange", nil))
+		return nil, wire.Encode(c.stranger("exchange"))
 	case c.id.Role == tlsid.RoleDevice:
 		return ctx, nil
 	case c.id.Role == tlsid.RoleNode && h.Get(headerDevice) != "":
@@ -124,7 +144,7 @@ func gateAdmin(ctx context.Context, spec connect.Spec, _ connect.Peer, h http.He
 	case c.known && c.id.Role == tlsid.RoleNode, spec.Procedure == unionrpcconnect.AdminJoinProcedure:
 		return ctx, nil
 	case !c.known:
-		return nil, wire.Encode(syncproto.Fail(syncproto.CodeNoCertificate, "admin call", nil))
+		return nil, wire.Encode(c.stranger("admin call"))
 	}
 	return nil, wire.Encode(wrongRole("admin call", c.id.Role))
 }

@@ -29,10 +29,11 @@ const (
 
 // Serve answers on l until ctx ends, then finishes what is under way. It closes l.
 func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
-	own := g.cfg.Node.Own
+	config := tlsid.ServerTLS(g.cfg.Node.Own)
+	config.VerifyConnection = nil // identify does it, where it can say why
 	s := &http.Server{
 		Handler:           g.Handler(),
-		TLSConfig:         tlsid.ServerTLS(own, tlsid.RoleDevice, tlsid.RoleNode),
+		TLSConfig:         config,
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

@@ -47,7 +47,7 @@ func (t *trimmed) refuse(status int) {
 	switch {
 	case status == http.StatusTooManyRequests || status == http.StatusRequestEntityTooLarge:
 		code, word = syncproto.CodeTooLarge, "resource_exhausted"
-	case status >= http.StatusInternalServerError:
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented:
 		code, word = syncproto.CodeInternal, "internal"
 	}
 	h := t.Header()

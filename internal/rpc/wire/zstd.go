@@ -70,7 +70,8 @@ type decompressor struct {
 func newDecompressor(maxBytes int) func() connect.Decompressor {
 	return func() connect.Decompressor {
 		r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindow))
+			zstd.WithDecoderMaxWindow(maxWindow),
+			zstd.WithDecodeBuffersBelow(0)) // or a small packet would be unpacked whole, whatever its size
 		if err != nil {
 			panic(fmt.Sprintf("zstd options: %v", err)) // they are constants
 		}
