@@ -7,6 +7,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"unionsync/internal/atomicfile"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
 )
@@ -117,10 +118,7 @@ func (s *Store) reopen(want State) (why string, err error) {
 // everything is fetched again. A crash in here leaves a folder without a clean note, so
 // that the next Open begins anew.
 func (s *Store) rebuild(src Source) (baseLost bool, err error) {
-	if err := s.setAside(); err != nil {
-		return false, err
-	}
-	if err := os.Mkdir(s.path(DirName), 0o700); err != nil {
+	if err := s.clearRoom(); err != nil {
 		return false, fmt.Errorf("make store: %w", err)
 	}
 	st, err := s.checkBase()
@@ -148,7 +146,30 @@ func (s *Store) rebuild(src Source) (baseLost bool, err error) {
 			return baseLost, err
 		}
 	}
-	return baseLost, s.layOwn(src)
+	if err := s.layOwn(src); err != nil {
+		return baseLost, err
+	}
+	return baseLost, os.Remove(s.path(makingName))
+}
+
+// makingName is the file that stands while the folder is being made again.
+const makingName = "store.making"
+
+// clearRoom makes an empty folder. What stood there is set aside, unless it was being made
+// itself: then nothing is in it alone, and it must not push out one that was in use.
+func (s *Store) clearRoom() error {
+	making := s.path(makingName)
+	if _, err := os.Lstat(making); err == nil {
+		if err := os.RemoveAll(s.path(DirName)); err != nil {
+			return err
+		}
+	} else if err := s.setAside(); err != nil {
+		return err
+	}
+	if err := atomicfile.Write(making, nil, 0o600); err != nil {
+		return err
+	}
+	return os.Mkdir(s.path(DirName), 0o700)
 }
 
 // damagedSuffix is added to the name of a base that cannot be read: the next one must not

@@ -35,6 +35,9 @@ type Options struct {
 	// Tokens gives what a record is found by, such as its document number. They are kept
 	// as keyed hashes only.
 	Tokens func(syncproto.RecordKey, *merge.Record) [][]byte
+	// Fault, if set, is asked before each commit; its error stands for Badger's own. Tests
+	// only.
+	Fault func() error
 }
 
 // Own is one change of this PC's own journal.
@@ -95,7 +98,7 @@ var errClosed = errors.New("store is closed")
 func newStore(dir string, o Options) *Store {
 	s := &Store{
 		dir: dir, rand: o.Rand, log: o.Log, classes: o.Classes, tokens: o.Tokens,
-		key:      o.Key,
+		key: o.Key, fault: o.Fault,
 		tokenKey: seal.Derive(o.Key[:], "unionsync store token"),
 	}
 	if s.rand == nil {

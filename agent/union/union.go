@@ -29,7 +29,9 @@ type Options struct {
 	Rand    io.Reader        // default crypto/rand
 	Log     *slog.Logger     // default: nothing is logged
 	Timeout time.Duration    // how long to wait for another program, default 10 s
-	free    func(string) (uint64, error)
+
+	free  func(string) (uint64, error) // tests: bytes free on the disk
+	fault func() error                 // tests: a failing store
 }
 
 // Union is one open union. It is safe for concurrent use.
@@ -45,6 +47,7 @@ type Union struct {
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
 	met     store.Opened // guarded by storeMu: what the newest opening met
+	closed  bool         // guarded by storeMu
 }
 
 // Create makes a new union in dir, which must not hold one, and opens it.
@@ -122,7 +125,7 @@ func (u *Union) openStore() error {
 	}
 	s, met, err := store.Open(u.dir, u.source(fetched != nil), store.Options{
 		Key: seal.Derive(u.o.Key[:], "unionsync agent store"), Rand: u.o.Rand, Log: u.o.Log,
-		Classes: u.classes, Tokens: u.tokensOf,
+		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.fault,
 	})
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)
@@ -166,35 +169,45 @@ func (u *Union) place(seq uint64) (p syncproto.Place, ok bool, err error) {
 	return f.Place, err == nil, err
 }
 
-// store gives the open store. One that failed in a write is made again first.
+// store gives the open store. One that failed in a write, or could not be made again, is
+// made again first.
 func (u *Union) store() (*store.Store, error) {
 	u.storeMu.RLock()
-	s := u.s
+	s, closed := u.s, u.closed
 	u.storeMu.RUnlock()
-	if s == nil || s.Broken() == nil {
-		return s, u.check(s)
+	switch {
+	case closed:
+		return nil, syncproto.Fail(syncproto.CodeStoreFailed, "use store", errClosed)
+	case s != nil && s.Broken() == nil:
+		return s, nil
 	}
+	return u.heal()
+}
+
+var errClosed = errors.New("the union is closed")
+
+// heal makes the store again in place of one that failed.
+func (u *Union) heal() (*store.Store, error) {
 	u.storeMu.Lock()
 	defer u.storeMu.Unlock()
-	if u.s != s { // somebody else made it again
-		return u.s, u.check(u.s)
+	if u.closed {
+		return nil, syncproto.Fail(syncproto.CodeStoreFailed, "use store", errClosed)
 	}
-	u.o.Log.Warn("the store failed and is made again", "error", s.Broken())
-	if err := s.Close(); err != nil {
-		return nil, syncproto.Fail(syncproto.CodeStoreFailed, "make store again", err)
+	if u.s != nil && u.s.Broken() == nil { // somebody else was here first
+		return u.s, nil
+	}
+	if u.s != nil {
+		u.o.Log.Warn("the store failed and is made again", "error", u.s.Broken())
+		err := u.s.Close()
+		u.s = nil
+		if err != nil {
+			u.o.Log.Warn("the store that failed does not close", "error", err)
+		}
 	}
 	if err := u.openStore(); err != nil {
-		u.s = nil
 		return nil, err
 	}
 	return u.s, nil
-}
-
-func (u *Union) check(s *store.Store) error {
-	if s == nil {
-		return syncproto.Fail(syncproto.CodeStoreFailed, "use store", errors.New("it is not open"))
-	}
-	return nil
 }
 
 // Close closes store and journal, in this order: the journal's lock guards the store.
@@ -203,6 +216,7 @@ func (u *Union) Close() error {
 	defer u.write.Unlock()
 	u.storeMu.Lock()
 	defer u.storeMu.Unlock()
+	u.closed = true
 	var err error
 	if u.s != nil {
 		err = u.s.Close()
