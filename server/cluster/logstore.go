@@ -122,6 +122,19 @@ func sampleSize(store raft.LogStore, first, last uint64) (uint32, error) {
 // sizeOf is about what an entry takes on disk.
 func sizeOf(l *raft.Log) uint64 { return uint64(len(l.Data)+len(l.Extensions)) + 32 }
 
+// GetLog implements [raft.LogStore]. raft-wal v0.4.1 still gives entries that were deleted
+// from the front, as long as they are in its newest file: a follower that was away would be
+// fed from a log that ought to be gone, or not, depending on chance.
+func (w *watchedLog) GetLog(index uint64, l *raft.Log) error {
+	w.mu.Lock()
+	gone := index < w.first
+	w.mu.Unlock()
+	if gone {
+		return raft.ErrLogNotFound
+	}
+	return w.logStore.GetLog(index, l)
+}
+
 // StoreLog implements [raft.LogStore].
 func (w *watchedLog) StoreLog(l *raft.Log) error { return w.StoreLogs([]*raft.Log{l}) }
 

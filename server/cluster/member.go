@@ -98,7 +98,7 @@ func (n *Node) change(ctx context.Context, id string, begin func() raft.Future) 
 		return nil
 	}
 	switch syncproto.CodeOf(err) {
-	case syncproto.CodeNotLeader, syncproto.CodeNodeStopped:
+	case syncproto.CodeNotLeader, syncproto.CodeNodeStopped, syncproto.CodeUnknownOutcome:
 		return err
 	default:
 		return syncproto.Fail(syncproto.CodeMembership, "change members", err, "node", id)

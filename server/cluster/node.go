@@ -94,7 +94,7 @@ func (n *Node) start(m Machine) error {
 	}
 	n.addr = layer.advertise
 	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Logger: hlog.Named("transport"), Stream: layer, MaxPool: 3, Timeout: n.cfg.Timing.Transport,
+		Logger: hlog.silenced("transport"), Stream: layer, MaxPool: 3, Timeout: n.cfg.Timing.Transport,
 	})
 	n.raft, err = raft.NewRaft(n.raftConfig(hlog), n.shell, n.log, n.log, n.snaps, n.trans)
 	if err != nil {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -46,15 +47,30 @@ func (n *Node) Propose(ctx context.Context, data []byte) (any, uint64, error) {
 	return res, future.Index(), nil
 }
 
-// Barrier returns when everything committed before it is applied here. Only a leader can.
+// Barrier returns when everything committed before it is applied here. Only a leader can;
+// the errors are [ErrNotLeader], [ErrStopped] and that of ctx.
 func (n *Node) Barrier(ctx context.Context) error {
-	return n.do(ctx, "wait for barrier", func() raft.Future { return n.raft.Barrier(0) })
+	return n.ask(ctx, "wait for barrier", func() raft.Future { return n.raft.Barrier(0) })
 }
 
 // VerifyLeader returns when a majority has confirmed that this node leads, now. What is
-// applied here then is as new as anything acknowledged before the call.
+// applied here then is as new as anything acknowledged before the call. The errors are
+// those of [Node.Barrier].
 func (n *Node) VerifyLeader(ctx context.Context) error {
-	return n.do(ctx, "verify lead", n.raft.VerifyLeader)
+	return n.ask(ctx, "verify lead", n.raft.VerifyLeader)
+}
+
+// ask is do for what changes nothing: there is no unknown outcome.
+func (n *Node) ask(ctx context.Context, op string, begin func() raft.Future) error {
+	err := n.do(ctx, op, begin)
+	switch {
+	case !errors.Is(err, ErrUnknownOutcome):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", op, ctx.Err())
+	default:
+		return n.notLeader(op, err)
+	}
 }
 
 func (n *Node) do(ctx context.Context, op string, begin func() raft.Future) error {
@@ -62,8 +78,8 @@ func (n *Node) do(ctx context.Context, op string, begin func() raft.Future) erro
 		return syncproto.Fail(syncproto.CodeNodeStopped, op, nil)
 	}
 	_, err := wait(ctx, n, begin)
-	if err == nil && n.faulty.Load() { // raft's word is worth nothing without the machine
-		return syncproto.Fail(syncproto.CodeNodeStopped, op, nil)
+	if n.faulty.Load() { // raft's word is worth nothing without the machine
+		return syncproto.Fail(syncproto.CodeNodeStopped, op, err)
 	}
 	return n.explain(op, err)
 }

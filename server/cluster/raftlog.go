@@ -14,20 +14,26 @@ import (
 // lowered by one: what it calls info is its inner life, and an error is nearly always a
 // node that does not answer, which an operator may act upon but need not.
 type raftLog struct {
-	log  *slog.Logger
-	name string
-	args []any
+	log   *slog.Logger
+	name  string
+	args  []any
+	quiet bool // of a part whose every complaint is made again, better, elsewhere
 }
 
 var _ hclog.Logger = (*raftLog)(nil)
 
 func newRaftLog(l *slog.Logger) *raftLog { return &raftLog{log: l, name: "raft"} }
 
-func level(l hclog.Level) slog.Level {
-	switch l {
-	case hclog.Error, hclog.Warn:
+// silenced gives the logger of such a part.
+func (r *raftLog) silenced(name string) *raftLog {
+	return &raftLog{log: r.log, name: r.name + "." + name, args: r.args, quiet: true}
+}
+
+func (r *raftLog) level(l hclog.Level) slog.Level {
+	switch {
+	case l >= hclog.Warn && !r.quiet:
 		return slog.LevelWarn
-	case hclog.Info:
+	case l >= hclog.Info:
 		return slog.LevelDebug
 	default:
 		return slog.LevelDebug - 4
@@ -36,7 +42,7 @@ func level(l hclog.Level) slog.Level {
 
 // Log implements [hclog.Logger].
 func (r *raftLog) Log(l hclog.Level, msg string, args ...any) {
-	at := level(l)
+	at := r.level(l)
 	if !r.log.Enabled(context.Background(), at) {
 		return
 	}
@@ -67,7 +73,7 @@ func (r *raftLog) Warn(msg string, args ...any) { r.Log(hclog.Warn, msg, args...
 func (r *raftLog) Error(msg string, args ...any) { r.Log(hclog.Error, msg, args...) }
 
 func (r *raftLog) enabled(l hclog.Level) bool {
-	return r.log.Enabled(context.Background(), level(l))
+	return r.log.Enabled(context.Background(), r.level(l))
 }
 
 // IsTrace implements [hclog.Logger].
@@ -90,7 +96,7 @@ func (r *raftLog) ImpliedArgs() []any { return r.args }
 
 // With implements [hclog.Logger].
 func (r *raftLog) With(args ...any) hclog.Logger {
-	return &raftLog{log: r.log.With(args...), name: r.name, args: append(r.args[:len(r.args):len(r.args)], args...)}
+	return &raftLog{log: r.log.With(args...), name: r.name, args: append(r.args[:len(r.args):len(r.args)], args...), quiet: r.quiet}
 }
 
 // Name implements [hclog.Logger].
@@ -101,7 +107,7 @@ func (r *raftLog) Named(name string) hclog.Logger { return r.ResetNamed(r.name +
 
 // ResetNamed implements [hclog.Logger].
 func (r *raftLog) ResetNamed(name string) hclog.Logger {
-	return &raftLog{log: r.log, name: name, args: r.args}
+	return &raftLog{log: r.log, name: name, args: r.args, quiet: r.quiet}
 }
 
 // SetLevel implements [hclog.Logger]: the level is the handler's.

@@ -83,10 +83,10 @@ func (m *toy) Snapshot() (Snapshot, error) {
 }
 
 func (s *toySnapshot) Stream(w io.Writer) error {
+	s.m.note("stream")
 	if s.m.block != nil {
 		<-s.m.block
 	}
-	s.m.note("stream")
 	return gob.NewEncoder(w).Encode(s.state)
 }
 

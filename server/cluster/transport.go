@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type streams struct {
 	server    *tls.Config
 	client    *tls.Config
 	handshake time.Duration
+	log       *slog.Logger
 
 	mu     sync.Mutex
 	open   map[*peerConn]struct{} // accepted or dialled, and not closed yet
@@ -45,6 +47,7 @@ func listen(cfg *Config) (*streams, error) {
 		server:    tlsid.MutualTLS(cfg.Own, tlsid.RoleNode),
 		client:    tlsid.ClientTLS(cfg.Own),
 		handshake: cfg.Timing.Transport,
+		log:       cfg.Log,
 		open:      map[*peerConn]struct{}{},
 	}
 	if s.advertise == "" {
@@ -134,7 +137,9 @@ func (c *accepted) Read(p []byte) (int, error) {
 	c.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.layer.handshake)
 		defer cancel()
-		c.err = c.HandshakeContext(ctx)
+		if c.err = c.HandshakeContext(ctx); c.err != nil {
+			c.layer.log.Warn("connection refused", "from", c.RemoteAddr().String(), "error", c.err)
+		}
 	})
 	if c.err != nil {
 		return 0, fmt.Errorf("handshake with node: %w", c.err)
