@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,21 @@ func (c *testCity) start(dir string) *running {
 		c.t.Fatalf("%s is not ready", cfg.ID)
 	}
 	return r
+}
+
+// keepAddresses makes the nodes come back under the addresses that they have.
+func (c *testCity) keepAddresses() {
+	c.t.Helper()
+	for _, n := range c.nodes {
+		cfg, err := LoadConfig(n.dir, noEnv, nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		cfg.Listen, cfg.Raft = strings.TrimPrefix(n.ready.API, "https://"), n.ready.Raft
+		if err := cfg.save(n.dir); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 // testLog writes the nodes' logs into the test's, until the test is over.

@@ -36,7 +36,7 @@ func onLeader[Q, R any](ctx context.Context, g *Gate, c call[Q, R], q *Q) (*R, e
 	for {
 		r, err := c.once(ctx, g, q)
 		if err == nil || !passing(err) || forwarded(c.head) {
-			return r, err
+			return r, c.late(err)
 		}
 		last = err
 		select {
@@ -52,6 +52,15 @@ const (
 	argSeconds    = "seconds"
 	leaderSeconds = "5"
 )
+
+// late gives a call that ran out of time at the leader a code.
+func (c *call[Q, R]) late(err error) error {
+	var coded *syncproto.Error
+	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &coded) {
+		return syncproto.Fail(syncproto.CodeBusy, c.op, err, argSeconds, busySeconds)
+	}
+	return err
+}
 
 func (c *call[Q, R]) once(ctx context.Context, g *Gate, q *Q) (*R, error) {
 	if g.cfg.Log.Leads() {
