@@ -13,7 +13,7 @@ const (
 	CodeRecordUnknown Code = 958 // no record of the kind fits what was typed: kind_zh, kind_en
 	CodeFileUnread    Code = 959 // a file cannot be opened: file
 	CodeExportFormat  Code = 960 // the name of an export ends neither in .xlsx nor in .csv
-	CodeImportStopped Code = 961 // an import stopped after some rows were saved: saved, rows
+	CodeFieldPair     Code = 961 // a word of the command is not field=value: word
 	CodeCut           Code = 962 // the line broke in the middle of a round; what was done before it counts
 	CodeExportExists  Code = 963 // the file to be written exists: file
 	CodeProxy         Code = 964 // the office's proxy lets nothing through: status

@@ -1,0 +1,8 @@
+//go:build !windows
+
+package agent
+
+import "golang.org/x/sys/unix"
+
+// fullDisk are the system's errors of a disk without room.
+var fullDisk = []error{unix.ENOSPC, unix.EDQUOT}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"unionsync/agent"
+	"unionsync/agent/union"
+	"unionsync/internal/clikit"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+)
+
+func (p program) history(s *clikit.Session) *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: s.T("agent.history_usage"), ArgsUsage: s.T("agent.show_args"), Flags: []cli.Flag{revealFlag(s)},
+		Action: func(c *cli.Context) error {
+			args, err := clikit.Args(c, 2, 2, s.T("agent.word_kind"), s.T("agent.word_id"))
+			if err != nil {
+				return err
+			}
+			return p.with(c, func(a *agent.Agent, u *union.Union) error {
+				row, err := recordArg(c, a, u, args)
+				if err != nil {
+					return err
+				}
+				events, err := u.History(c.Context, row.Kind.Name, row.ID)
+				if err != nil {
+					return err
+				}
+				v := viewOf(c, u)
+				return s.Print(v.events(row.Kind, events), func() error { return v.printEvents(row.Kind, events) })
+			})
+		},
+	}
+}
+
+// eventOut is one line of a history in JSON.
+type eventOut struct {
+	Dot      string      `json:"dot"`
+	Time     string      `json:"time,omitempty"`
+	Actor    string      `json:"actor,omitempty"`
+	Note     string      `json:"note,omitempty"`
+	Delivery string      `json:"delivery"`
+	Verdict  string      `json:"verdict,omitempty"`
+	Reason   string      `json:"reason,omitempty"`
+	Position string      `json:"position,omitempty"`
+	Changes  []changeOut `json:"changes"`
+}
+
+type changeOut struct {
+	Field   string `json:"field"`
+	Before  string `json:"before,omitempty"`
+	After   string `json:"after,omitempty"`
+	Removed string `json:"removed,omitempty"`
+}
+
+func (v view) events(k *kind.Kind, all []union.Event) []eventOut {
+	out := []eventOut{}
+	for _, e := range all {
+		o := eventOut{Dot: e.Dot.String(), Time: stamp(e.Time), Actor: e.Actor, Note: e.Note, Delivery: string(e.Delivery), Changes: []changeOut{}}
+		if e.Verdict.Kind != syncproto.VerdictNone {
+			o.Verdict, o.Reason, o.Position = e.Verdict.Kind.String(), e.Verdict.Reason.String(), e.Verdict.Position.String()
+		}
+		for _, c := range e.Changes {
+			o.Changes = append(o.Changes, changeOut{Field: fieldName(k, c.Field), Before: v.any(k, c.Field, c.Before),
+				After: v.any(k, c.Field, c.After), Removed: v.any(k, c.Field, c.Removed)})
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// any shows a value of any field, also of those that every kind has.
+func (v view) any(k *kind.Kind, n syncproto.FieldNumber, b []byte) string {
+	switch f, ok := k.FieldByNumber(n); {
+	case ok:
+		return v.value(f, b)
+	case n == syncproto.FieldSameAs && len(b) == len(syncproto.RecordID{}):
+		return v.reference(k.Name, syncproto.RecordID(b))
+	}
+	return string(b)
+}
+
+func (v view) printEvents(k *kind.Kind, all []union.Event) error {
+	s := v.s
+	t := clikit.Table{Head: []string{s.T("agent.word_time"), s.T("agent.word_actor"), s.T("agent.word_changes"), s.T("agent.word_delivery")}}
+	for _, e := range all {
+		state := s.T("agent.delivery_" + string(e.Delivery))
+		if e.Verdict.Kind == syncproto.VerdictHeld {
+			state += " (" + s.T("agent.held_"+e.Verdict.Reason.String()) + ")"
+		}
+		if e.Verdict.Kind == syncproto.VerdictConflict {
+			state += " (" + s.T("agent.state_conflict") + ")"
+		}
+		t.Rows = append(t.Rows, []string{moment(e.Time), e.Actor, v.changes(k, e), state})
+	}
+	return s.PrintTable(t)
+}
+
+// changes says in one cell what an event did.
+func (v view) changes(k *kind.Kind, e union.Event) string {
+	var out []string
+	for _, c := range e.Changes {
+		after := v.any(k, c.Field, c.After)
+		if after == "" && len(c.Removed) > 0 {
+			after = "−" + v.any(k, c.Field, c.Removed)
+		} else if after == "" {
+			after = v.s.T("agent.cleared")
+		}
+		if c.Known && len(c.Before) > 0 {
+			after = v.any(k, c.Field, c.Before) + " → " + after
+		}
+		out = append(out, v.label(k, c.Field)+" "+after)
+	}
+	if e.Note != "" {
+		out = append(out, v.s.T("agent.with_note", "note", e.Note))
+	}
+	return strings.Join(out, "; ")
+}

@@ -1,0 +1,111 @@
+// Command union-agent is a PC's end: a clerk's commands on records, spreadsheets and syncs.
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+
+	"unionsync/agent"
+	"unionsync/agent/union"
+	"unionsync/internal/clikit"
+)
+
+// version is set when a release is built.
+var version = "0.1.0"
+
+// Flags that every command has, and what they fall back to.
+const (
+	flagData  = "data"
+	flagUnion = "union"
+	flagActor = "as"
+	envData   = "UNIONSYNC_DATA"
+	envActor  = "UNIONSYNC_USER"
+)
+
+func main() { os.Exit(clikit.Run(program{home: os.UserHomeDir}.build)) }
+
+// program is what the commands take from outside beside the session; tests bring their own.
+type program struct {
+	dial agent.Dialer // nil: over the network
+	home func() (string, error)
+}
+
+func (p program) build(s *clikit.Session) *cli.App {
+	return &cli.App{
+		Name: "union-agent", Usage: s.T("agent.usage"), Version: version,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: flagData, Usage: s.T("agent.flag_data")},
+			&cli.StringFlag{Name: flagUnion, Usage: s.T("agent.flag_union")},
+			&cli.StringFlag{Name: flagActor, Usage: s.T("agent.flag_as")},
+		},
+		Commands: []*cli.Command{
+			p.enrol(s), p.importSheet(s), p.add(s), p.set(s), p.list(s), p.show(s), p.history(s), p.find(s),
+			p.sync(s), p.status(s), p.export(s), p.doctor(s), p.run(s),
+		},
+	}
+}
+
+// agent looks at the data folder that flags, environment or the system name.
+func (p program) agent(c *cli.Context, log *slog.Logger) (*agent.Agent, error) {
+	s := clikit.From(c)
+	dir := first(c.String(flagData), s.Env(envData))
+	if dir == "" {
+		var err error
+		if dir, err = agent.DefaultDir(runtime.GOOS, s.Env, p.home); err != nil {
+			return nil, err
+		}
+	}
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return agent.Open(agent.Config{
+		Dir: dir, Actor: first(c.String(flagActor), s.Env(envActor), s.Env("USERNAME"), s.Env("USER")),
+		Version: version, Now: s.Now, Log: log, Dial: p.dial,
+	})
+}
+
+// open opens the union meant; close it.
+func (p program) open(c *cli.Context) (*agent.Agent, *union.Union, error) {
+	a, err := p.agent(c, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := a.Union(c.String(flagUnion))
+	return a, u, err
+}
+
+// with runs do with the union meant.
+func (p program) with(c *cli.Context, do func(*agent.Agent, *union.Union) error) (err error) {
+	a, u, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = closing(err, u) }()
+	return do(a, u)
+}
+
+// unions are those that a command without --union is about: all of them.
+func unions(c *cli.Context, a *agent.Agent) ([]string, error) {
+	if name := c.String(flagUnion); name != "" {
+		one, err := a.Which(name)
+		return []string{one}, err
+	}
+	all, err := a.Unions()
+	if err == nil && len(all) == 0 {
+		_, err = a.Which("")
+	}
+	return all, err
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}

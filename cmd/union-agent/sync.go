@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"unionsync/agent/union"
+	"unionsync/internal/clikit"
+	"unionsync/internal/text"
+	"unionsync/syncproto"
+)
+
+func (p program) sync(s *clikit.Session) *cli.Command {
+	return &cli.Command{Name: "sync", Usage: s.T("agent.sync_usage"), Action: p.doSync}
+}
+
+// syncedOut is a sync in JSON.
+type syncedOut struct {
+	Union     string           `json:"union"`
+	Sent      int              `json:"sent"`
+	Received  int              `json:"received"`
+	Held      int              `json:"held"`
+	Conflicts int              `json:"conflicts"`
+	Complete  bool             `json:"complete"`
+	Equal     bool             `json:"equal"`
+	Records   int              `json:"records"`
+	Rounds    int              `json:"rounds"`
+	BytesOut  int64            `json:"bytes_sent"`
+	BytesIn   int64            `json:"bytes_received"`
+	ElapsedMS int64            `json:"elapsed_ms"`
+	Notices   []syncproto.Code `json:"notices"`
+}
+
+func syncedOf(code string, r union.Result) syncedOut {
+	return syncedOut{
+		Union: code, Sent: r.Sent, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
+		Equal: r.Equal, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
+		ElapsedMS: r.Elapsed.Milliseconds(), Notices: append(append([]syncproto.Code{}, r.Notices...), r.Refused...),
+	}
+}
+
+func (p program) doSync(c *cli.Context) error {
+	s := clikit.From(c)
+	if _, err := clikit.Args(c, 0, 0); err != nil {
+		return err
+	}
+	a, err := p.agent(c, nil)
+	if err != nil {
+		return err
+	}
+	all, err := unions(c, a)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	out := []syncedOut{}
+	for _, code := range all {
+		bar := s.Progress(s.T("agent.syncing"))
+		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Step(r.Sent+r.Received, 0) })
+		bar.Done()
+		errs = append(errs, err, attention(r, err))
+		if out = append(out, syncedOf(code, r)); s.JSON {
+			continue
+		}
+		if len(all) > 1 {
+			if err := s.Println(code); err != nil {
+				return err
+			}
+		}
+		if err := printSync(s, r, err); err != nil {
+			return err
+		}
+	}
+	if err := s.Print(out, func() error { return nil }); err != nil {
+		return err
+	}
+	return errors.Join(errs...)
+}
+
+// attention is the exit status of a sync that went well but left something to a person.
+func attention(r union.Result, err error) error {
+	if err == nil && (r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete) {
+		return clikit.Outcome(clikit.ExitAttention)
+	}
+	return nil
+}
+
+// printSync says what a sync did, also one that was cut.
+func printSync(s *clikit.Session, r union.Result, cause error) error {
+	if cause != nil && r.Rounds == 0 {
+		return nil
+	}
+	say := func(id string, args ...string) error { return s.Println(s.T(id, args...)) }
+	err := say("agent.synced", "sent", fmt.Sprint(r.Sent), "received", fmt.Sprint(r.Received))
+	if err == nil && r.Held > 0 {
+		err = say("agent.synced_held", "n", fmt.Sprint(r.Held))
+	}
+	if err == nil && r.Conflicts > 0 {
+		err = say("agent.synced_conflicts", "n", fmt.Sprint(r.Conflicts))
+	}
+	for _, code := range append(append([]syncproto.Code{}, r.Notices...), r.Refused...) {
+		if err == nil {
+			err = s.Println(text.Sentence(s.Lang, syncproto.Fail(code, "sync", nil)))
+		}
+	}
+	switch {
+	case err != nil:
+	case r.Equal:
+		err = say("agent.synced_equal", "n", fmt.Sprint(r.Records))
+	case !r.Complete && cause == nil:
+		err = say("agent.synced_partly")
+	}
+	if err == nil && r.BytesSent+r.BytesReceived > 0 {
+		err = say("agent.synced_cost", "rounds", fmt.Sprint(r.Rounds), "bytes", size(r.BytesSent+r.BytesReceived),
+			"ms", fmt.Sprint(r.Elapsed.Milliseconds()))
+	}
+	return err
+}
+
+func size(n int64) string {
+	if n < 10_000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%d KB", (n+500)/1000)
+}
