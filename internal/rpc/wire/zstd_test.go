@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -99,4 +100,23 @@ func must(r *zstd.Decoder, err error) *zstd.Decoder {
 		panic(err)
 	}
 	return r
+}
+
+// TestSmallPacketIsNotUnpackedWhole: Connect hands over a bytes.Buffer, which the library
+// would unpack whole, into memory, before the first byte is read.
+func TestSmallPacketIsNotUnpackedWhole(t *testing.T) {
+	bomb := pack(t, make([]byte, 256<<20))
+	d := newDecompressor(1 << 20)()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := d.Reset(bytes.NewBuffer(bomb)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, d); !errors.Is(err, ErrUnpacked) {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 {
+		t.Fatalf("it took %d MiB", used>>20)
+	}
 }
