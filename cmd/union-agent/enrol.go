@@ -10,27 +10,36 @@ import (
 	"unionsync/internal/clikit"
 )
 
-const flagServer = "centre"
+const (
+	flagCentre = "centre"
+	flagCode   = "code"
+)
 
 func (p program) enrol(s *clikit.Session) *cli.Command {
 	return &cli.Command{
 		Name: "enrol", Usage: s.T("agent.enrol_usage"), ArgsUsage: s.T("agent.enrol_args"),
-		Flags:  []cli.Flag{&cli.StringFlag{Name: flagServer, Usage: s.T("agent.flag_server")}},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: flagCentre, Aliases: []string{"server"}, Usage: s.T("agent.flag_centre")},
+			&cli.StringFlag{Name: flagCode, Usage: s.T("agent.flag_code")},
+		},
 		Action: p.doEnrol,
 	}
 }
 
 func (p program) doEnrol(c *cli.Context) error {
 	s := clikit.From(c)
-	if err := clikit.Need(c, flagServer); err != nil {
+	if err := clikit.Need(c, flagCentre); err != nil {
 		return err
 	}
-	args, err := clikit.Args(c, 1, -1, s.T("agent.enrol_args"))
-	if err != nil {
-		return err
+	code := c.String(flagCode)
+	if code == "" { // typed in groups, without the flag
+		args, err := clikit.Args(c, 1, -1, s.T("agent.enrol_args"))
+		if err != nil {
+			return err
+		}
+		code = strings.Join(args, " ")
 	}
-	code := strings.Join(args, " ") // typed in groups
-	if code == "-" {                // kept out of the shell's history
+	if code == "-" { // kept out of the shell's history
 		line, err := bufio.NewReader(s.Stdin).ReadString('\n')
 		if line == "" && err != nil {
 			return fmt.Errorf("read code: %w", err)
@@ -41,7 +50,7 @@ func (p program) doEnrol(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := a.Enrol(c.Context, c.String(flagServer), code)
+	e, err := a.Enrol(c.Context, c.String(flagCentre), code)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,16 @@ var exits = []exit{
 
 	one(syncproto.CodeCountNotReady, ExitBusy),
 	{800, 899, ExitInput}, // counts
-	{900, 999, ExitUsage}, // commands
+	one(syncproto.CodeDataDir, ExitStorage),
+	one(syncproto.CodeNotEnrolled, ExitInput),
+	one(syncproto.CodeUnionNotHere, ExitInput),
+	one(syncproto.CodeDeviceFiles, ExitStorage),
+	one(syncproto.CodeOtherCity, ExitRefused),
+	{syncproto.CodeRecordUnclear, syncproto.CodeFileUnread, ExitInput},
+	one(syncproto.CodeCut, ExitOffline),
+	one(syncproto.CodeExportExists, ExitInput),
+	one(syncproto.CodeProxy, ExitOffline),
+	{900, 999, ExitUsage}, // the rest of commands
 }
 
 // exit is the status for the codes from one to another.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -26,13 +27,30 @@ const (
 func Run(build func(*Session) *cli.App) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // else a reader that goes away kills us before stores are closed
 	return Main(ctx, build, OS())
+}
+
+// watched is standard output that notes when its reader has gone, as `| head` does.
+type watched struct {
+	io.Writer
+	gone bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		w.gone = true
+	}
+	return n, err
 }
 
 // Main runs a program once and gives its exit status. build makes the app, with its words in
 // the session's language; Main adds the flags --json and --lang (which may stand anywhere,
 // like all flags), help with the exit statuses, and the printing of errors.
 func Main(ctx context.Context, build func(*Session) *cli.App, world IO) (status int) {
+	out := &watched{Writer: world.Stdout}
+	world.Stdout = out
 	s := &Session{IO: world}
 	s.Lang = text.Choose(peekLang(world.Args), world.Env(text.EnvLang))
 	app := build(s)
@@ -50,6 +68,9 @@ func Main(ctx context.Context, build func(*Session) *cli.App, world IO) (status 
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		s.Note(s.T("cli.interrupted"))
 		return ExitInterrupted
+	}
+	if err != nil && out.gone && syncproto.CodeOf(err) == syncproto.CodeInternal {
+		return ExitOK // whoever read has read enough; that is no fault
 	}
 	s.printError(err)
 	return ExitStatus(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -222,4 +223,38 @@ func TestFromNeedsMain(t *testing.T) {
 		}
 	}()
 	From(cli.NewContext(&cli.App{}, nil, nil))
+}
+
+// goneReader is standard output whose reader has gone, as behind `| head`.
+type goneReader struct{}
+
+func (goneReader) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestReaderGone: output that nobody reads any more is no fault of the command, which has
+// run to its end and closed what it opened; another error still is one.
+func TestReaderGone(t *testing.T) {
+	for _, row := range []struct {
+		why  string
+		err  error
+		want int
+	}{
+		{"only the output failed", nil, ExitOK},
+		{"the command failed as well", syncproto.Fail(syncproto.CodeUnreachable, "sync", io.ErrClosedPipe), ExitOffline},
+	} {
+		closed := false
+		build := func(*Session) *cli.App {
+			return &cli.App{Name: "x", Action: func(c *cli.Context) error {
+				defer func() { closed = true }()
+				if err := From(c).Println("line"); row.err == nil {
+					return err
+				}
+				return row.err
+			}}
+		}
+		got := Main(context.Background(), build, IO{Args: []string{"x"}, Stdout: goneReader{}, Stderr: io.Discard,
+			Env: func(string) string { return "" }, Now: time.Now})
+		if got != row.want || !closed {
+			t.Errorf("%s: status %d, want %d; closed %v", row.why, got, row.want, closed)
+		}
+	}
 }
