@@ -201,6 +201,39 @@ func TestLead(t *testing.T) {
 	wantData(t, second.machine.data(), []string{"a"}) // without waiting: the lead means it
 }
 
+// TestLeadWaitsForApplied: a node that leads, but has not applied yet what its predecessor
+// committed, must not answer for it.
+func TestLeadWaitsForApplied(t *testing.T) {
+	r := newRing(t)
+	r.cluster("n1")
+	n2 := r.add("n2")
+	n2.machine.slow = make(chan struct{})
+	n2.start()
+	first := r.nodes["n1"]
+	if err := first.node.AddVoter(context.Background(), "n2", n2.addr); err != nil {
+		t.Fatal(err)
+	}
+	r.propose("a") // n1 has applied it; n2 has it in its log only
+	if err := first.node.TransferLeadership(context.Background(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "n2 leads", n2.node.IsLeader)
+	for range 20 { // it has had time to go wrong: each verification is a round to n1
+		if err := n2.node.VerifyLeader(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := n2.node.Leading(); ok {
+			t.Fatal("ready for work without the entry")
+		}
+	}
+	close(n2.machine.slow)
+	<-n2.terms
+	if _, ok := n2.node.Leading(); !ok {
+		t.Error("not ready for work")
+	}
+	wantData(t, n2.machine.data(), []string{"a"})
+}
+
 func TestTransferRefuses(t *testing.T) {
 	r := newRing(t)
 	r.cluster("n1", "n2")

@@ -39,6 +39,19 @@ func TestSnapshotOrder(t *testing.T) {
 	takeSnapshot(t, m) // nothing new: no error
 }
 
+// TestSnapshotBehindMemberChange: a change of members is no entry of the machine's, and a
+// snapshot must not wait for one.
+func TestSnapshotBehindMemberChange(t *testing.T) {
+	r := newRing(t)
+	r.cluster("n1")
+	m := r.leader()
+	r.propose("a")
+	if err := m.node.AddNonvoter(context.Background(), "n2", r.add("n2").start().addr); err != nil {
+		t.Fatal(err)
+	}
+	takeSnapshot(t, m)
+}
+
 // TestSyncFails: a state that cannot be made durable ends the node, and there is no
 // snapshot by which raft could drop the entries.
 func TestSyncFails(t *testing.T) {
@@ -261,6 +274,35 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	wantData(t, m.data(), []string{"a"})
 	if s.broken != nil {
 		t.Error(s.broken)
+	}
+}
+
+// TestBrokenShellDoesNothing: behind an entry that could not be applied, nothing is.
+func TestBrokenShellDoesNothing(t *testing.T) {
+	m := &toy{poison: "b"}
+	s, other := newTestShell(t, m)
+	var faults []error
+	s.fail = func(err error) { faults = append(faults, err) }
+	applyAll(t, s, "a")
+	for i, item := range []string{"b", "c"} {
+		data, err := s.codec.encode([]byte(item))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, bad := s.Apply(&raft.Log{Index: uint64(i + 2), Data: data}).(fault)
+		if !bad || !errors.Is(f.err, errPoison) {
+			t.Errorf("%s: %v", item, f)
+		}
+	}
+	if pin, err := s.Snapshot(); !errors.Is(err, errPoison) {
+		t.Errorf("a snapshot: %v, %v", pin, err)
+	}
+	if err := s.Restore(readCloser{bytes.NewReader(other)}); !errors.Is(err, errPoison) {
+		t.Errorf("a restore: %v", err)
+	}
+	wantData(t, m.data(), []string{"a"})
+	if len(faults) != 1 {
+		t.Errorf("told %v", faults)
 	}
 }
 

@@ -22,6 +22,7 @@ type toy struct {
 	poison   string   // Apply fails on this entry
 	syncErr  error
 	block    chan struct{} // if set, a snapshot is written only after it is closed
+	slow     chan struct{} // if set, Apply waits until it is closed
 }
 
 type toyEntry struct {
@@ -32,6 +33,9 @@ type toyEntry struct {
 var errPoison = errors.New("disk on fire")
 
 func (m *toy) Apply(index uint64, data []byte) (any, error) {
+	if m.slow != nil {
+		<-m.slow
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
