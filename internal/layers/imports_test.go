@@ -29,9 +29,10 @@ var arrows = []arrow{
 
 	// The agent. union → journal, store; desk → union, sheet, schedule.
 	{[]string{"agent"}, rooms("agent/...", "syncproto/...")},
-	{[]string{"agent/journal", "agent/store", "agent/keystore", "agent/sheet", "agent/schedule"}, rooms("syncproto/...")},
+	{[]string{"agent/journal", "agent/store", "agent/keystore", "agent/sheet", "agent/schedule", "agent/link"}, rooms("syncproto/...")},
 	{[]string{"agent/union"}, rooms("agent/journal", "agent/store", "syncproto/...")},
 	{[]string{"agent/union/uniontest"}, rooms("agent/union", "agent/store", "syncproto/...")},
+	{[]string{"agent/agenttest"}, rooms("syncproto/...")},
 	{[]string{"agent/desk/..."}, rooms("agent/union", "agent/sheet", "agent/schedule", "syncproto/...")},
 
 	// The centre. gate, console → cluster → ledger; gate, console → census → ledger;
