@@ -376,7 +376,7 @@ func TestFailedWrites(t *testing.T) {
 
 func TestFullDisk(t *testing.T) {
 	j, _ := create(t)
-	real := j.free
+	actual := j.free
 	j.free = func(string) (uint64, error) { return 4 << 10, nil }
 	if _, err := j.Append([][]byte{[]byte("one")}); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
 		t.Fatalf("append: %v", err)
@@ -386,7 +386,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	j.free = func(string) (uint64, error) { return 0, errors.New("this file system does not tell") }
 	mustAppend(t, j, "one")
-	j.free = real
+	j.free = actual
 	mustAppend(t, j, "two")
 	if n, err := FreeBytes(t.TempDir()); n == 0 || err != nil {
 		t.Errorf("free bytes: %d %v", n, err)

@@ -102,7 +102,8 @@ func (j *Journal) nameDamaged(page []Frame, b *bbolt.Bucket) {
 // do not follow the one before.
 func (j *Journal) Check() (damaged, unchained []uint64, err error) {
 	var before syncproto.Hash
-	err = j.Range(1, j.Head().Seq, func(f Frame) error {
+	head := j.Head() // what is appended meanwhile is not looked at
+	err = j.Range(1, head.Seq, func(f Frame) error {
 		if f.Damaged {
 			damaged = append(damaged, f.Place.Seq)
 		}
@@ -112,8 +113,8 @@ func (j *Journal) Check() (damaged, unchained []uint64, err error) {
 		before = f.Place.Hash
 		return nil
 	})
-	if err == nil && before != j.Head().Hash {
-		unchained = append(unchained, j.Head().Seq)
+	if err == nil && before != head.Hash {
+		unchained = append(unchained, head.Seq)
 	}
 	return damaged, unchained, err
 }

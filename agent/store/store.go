@@ -211,11 +211,12 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
+	whole := s.Broken() == nil
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close store: %w", err)
 	}
-	if s.broken != nil {
-		return nil // without a clean mark it is made again
+	if !whole {
+		return nil // without a clean note it is made again
 	}
 	if err := s.writeClean(); err != nil {
 		return fmt.Errorf("close store: %w", err)

@@ -23,7 +23,6 @@ type group struct {
 	head  syncproto.Place
 	views map[syncproto.RecordKey]*merge.Record
 	built []built
-	dry   bool
 }
 
 // built is one change, ready for the journal.
