@@ -18,7 +18,7 @@ func (a *Agent) Enrol(ctx context.Context, url, code string) error {
 	return a.Ask(ctx, nil, "enrol", "--centre", url, "--code", code)
 }
 
-// Run runs a command of union-agent, with --json.
+// Run runs a command of union-agent, with --json and English words.
 func (a *Agent) Run(ctx context.Context, args ...string) (Result, error) {
 	return Run(ctx, a.program, a.args(args)...)
 }
@@ -43,7 +43,7 @@ func (a *Agent) Line(args ...string) string {
 }
 
 func (a *Agent) args(args []string) []string {
-	return append(append([]string{}, args...), "--data", a.Data, "--json")
+	return append(append([]string{}, args...), "--data", a.Data, "--json", "--lang", "en")
 }
 
 func (r Result) asked(v any) error {

@@ -154,3 +154,26 @@ func (c *Centre) each(do func(*Node) error) error {
 	}
 	return g.Wait()
 }
+
+// Level waits until all nodes that run have applied the same changes.
+func (c *Centre) Level(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	return Poll(ctx, "equal nodes", func() error {
+		heads := map[string]string{}
+		for _, n := range c.Nodes {
+			if !n.Up() {
+				continue
+			}
+			s, err := n.Status(ctx)
+			if err != nil {
+				return err
+			}
+			heads[s.Head] = n.ID
+		}
+		if len(heads) != 1 {
+			return fmt.Errorf("the nodes' newest positions are %v", heads)
+		}
+		return nil
+	})
+}

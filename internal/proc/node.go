@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // Node is one node of a centre.
@@ -83,9 +85,9 @@ func (n *Node) Tail(lines int) string {
 	return n.up.Tail(lines)
 }
 
-// Run runs a command of union-server for this node, with --json.
+// Run runs a command of union-server for this node, with --json and English words.
 func (n *Node) Run(ctx context.Context, args ...string) (Result, error) {
-	return Run(ctx, n.program, append(args, "--data", n.Data, "--json")...)
+	return Run(ctx, n.program, append(append([]string{}, args...), "--data", n.Data, "--json", "--lang", "en")...)
 }
 
 // Ask runs a command that must succeed, and reads its JSON into v, which may be nil.
@@ -102,6 +104,17 @@ func (n *Node) Status(ctx context.Context) (NodeStatus, error) {
 	var s NodeStatus
 	err := n.Ask(ctx, &s, "status")
 	return s, err
+}
+
+// Changes is how many changes the node has in the centre's order: the count below the
+// generation in its newest position.
+func (s NodeStatus) Changes() int {
+	_, count, _ := strings.Cut(s.Head, "/")
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // Code makes a one-time code for a union's PC.

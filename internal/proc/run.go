@@ -55,9 +55,9 @@ func (r Result) Want(statuses ...int) error {
 	return fmt.Errorf("%s: exit status %d, want %v\n%s", r.Command, r.Status, statuses, r.words())
 }
 
-// Read decodes the command's JSON.
+// Read decodes the command's JSON; an error may stand behind it.
 func (r Result) Read(v any) error {
-	if err := json.Unmarshal(r.Stdout, v); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(r.Stdout)).Decode(v); err != nil {
 		return fmt.Errorf("%s: read its JSON: %w\n%s", r.Command, err, r.words())
 	}
 	return nil
@@ -66,11 +66,18 @@ func (r Result) Read(v any) error {
 // Failure gives the error that the command printed with --json; its code is 0 if there was
 // none.
 func (r Result) Failure() Failed {
-	var v struct {
-		Error Failed `json:"error"`
+	for d := json.NewDecoder(bytes.NewReader(r.Stdout)); ; {
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil {
+			return Failed{} // no such object
+		}
+		var v struct {
+			Error Failed `json:"error"`
+		}
+		if json.Unmarshal(raw, &v) == nil && v.Error.Code != 0 {
+			return v.Error
+		}
 	}
-	_ = json.Unmarshal(r.Stdout, &v) // no JSON: no error of that form
-	return v.Error
 }
 
 func (r Result) words() string { return strings.TrimSpace(string(r.Stdout) + "\n" + string(r.Stderr)) }
