@@ -157,7 +157,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 // ended gives the error of a task that ended before it was told to.
 func ended(ctx context.Context, task string, err error) error {
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())) {
 		return nil
 	}
 	if err == nil {
