@@ -36,7 +36,8 @@ type member struct {
 	machine *toy
 	node    *Node
 	stop    context.CancelFunc
-	ended   chan error // what Run gave
+	ended   chan error    // what Run gave
+	gone    chan struct{} // closed when Run has ended
 	terms   chan uint64
 }
 
@@ -82,10 +83,6 @@ func (m *member) config() Config {
 		Log:    slog.New(slog.DiscardHandler),
 		Timing: Timing{Heartbeat: 400 * time.Millisecond, Commit: 10 * time.Millisecond, Check: time.Hour},
 		Space:  m.r.space,
-		Lead: func(ctx context.Context, term uint64) {
-			m.terms <- term
-			<-ctx.Done()
-		},
 	}
 }
 
@@ -99,7 +96,12 @@ func (m *member) start() *member {
 }
 
 func (m *member) tryStart(cfg Config) error {
-	m.terms = make(chan uint64, 100)
+	terms := make(chan uint64, 100)
+	m.terms = terms
+	cfg.Lead = func(ctx context.Context, term uint64) {
+		terms <- term
+		<-ctx.Done()
+	}
 	node, err := Open(cfg, m.machine)
 	if err != nil {
 		return err
@@ -107,8 +109,12 @@ func (m *member) tryStart(cfg Config) error {
 	m.node, m.addr, m.ended = node, node.Address(), make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop = cancel
-	ended := m.ended
-	go func() { ended <- node.Run(ctx) }()
+	ended, gone := m.ended, make(chan struct{})
+	m.gone = gone
+	go func() {
+		defer close(gone)
+		ended <- node.Run(ctx)
+	}()
 	return nil
 }
 
@@ -122,6 +128,7 @@ func (m *member) kill() {
 		m.r.t.Errorf("%s: %v", m.id, err)
 	}
 	m.stop()
+	<-m.gone
 	m.node = nil
 }
 

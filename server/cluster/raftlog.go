@@ -3,8 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
@@ -14,19 +12,29 @@ import (
 // lowered by one: what it calls info is its inner life, and an error is nearly always a
 // node that does not answer, which an operator may act upon but need not.
 type raftLog struct {
-	log   *slog.Logger
-	name  string
-	args  []any
-	quiet bool // of a part whose every complaint is made again, better, elsewhere
+	hclog.Logger // of the methods that raft does not use; it is silent
+	log          *slog.Logger
+	name         string
+	args         []any
+	quiet        bool // of a part whose every complaint is made again, better, elsewhere
 }
 
 var _ hclog.Logger = (*raftLog)(nil)
 
-func newRaftLog(l *slog.Logger) *raftLog { return &raftLog{log: l, name: "raft"} }
+func newRaftLog(l *slog.Logger) *raftLog {
+	return &raftLog{Logger: hclog.NewNullLogger(), log: l, name: "raft"}
+}
 
 // silenced gives the logger of such a part.
 func (r *raftLog) silenced(name string) *raftLog {
-	return &raftLog{log: r.log, name: r.name + "." + name, args: r.args, quiet: true}
+	out := r.derive()
+	out.name, out.quiet = r.name+"."+name, true
+	return out
+}
+
+func (r *raftLog) derive() *raftLog {
+	out := *r
+	return &out
 }
 
 func (r *raftLog) level(l hclog.Level) slog.Level {
@@ -96,7 +104,9 @@ func (r *raftLog) ImpliedArgs() []any { return r.args }
 
 // With implements [hclog.Logger].
 func (r *raftLog) With(args ...any) hclog.Logger {
-	return &raftLog{log: r.log.With(args...), name: r.name, args: append(r.args[:len(r.args):len(r.args)], args...), quiet: r.quiet}
+	out := r.derive()
+	out.log, out.args = r.log.With(args...), append(r.args[:len(r.args):len(r.args)], args...)
+	return out
 }
 
 // Name implements [hclog.Logger].
@@ -107,21 +117,7 @@ func (r *raftLog) Named(name string) hclog.Logger { return r.ResetNamed(r.name +
 
 // ResetNamed implements [hclog.Logger].
 func (r *raftLog) ResetNamed(name string) hclog.Logger {
-	return &raftLog{log: r.log, name: name, args: r.args, quiet: r.quiet}
-}
-
-// SetLevel implements [hclog.Logger]: the level is the handler's.
-func (r *raftLog) SetLevel(hclog.Level) {}
-
-// GetLevel implements [hclog.Logger].
-func (r *raftLog) GetLevel() hclog.Level { return hclog.NoLevel }
-
-// StandardLogger implements [hclog.Logger].
-func (r *raftLog) StandardLogger(*hclog.StandardLoggerOptions) *log.Logger {
-	return slog.NewLogLogger(r.log.Handler(), slog.LevelWarn)
-}
-
-// StandardWriter implements [hclog.Logger].
-func (r *raftLog) StandardWriter(o *hclog.StandardLoggerOptions) io.Writer {
-	return r.StandardLogger(o).Writer()
+	out := r.derive()
+	out.name = name
+	return out
 }
