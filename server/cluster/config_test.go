@@ -63,7 +63,7 @@ func TestLeaderOf(t *testing.T) {
 func TestRaftLog(t *testing.T) {
 	var out bytes.Buffer
 	l := newRaftLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	var h hclog.Logger = l.Named("wal").With("peer", "n2")
+	h := l.Named("wal").With("peer", "n2")
 	h.Trace("trace")
 	h.Debug("debug")
 	h.Info("info", "servers", hclog.Fmt("%d of %d", 2, 3))

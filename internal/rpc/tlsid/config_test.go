@@ -128,14 +128,14 @@ func TestResumptionIsVerified(t *testing.T) {
 
 func TestExplainLeavesOthersAlone(t *testing.T) {
 	plain := errors.New("connection refused")
-	if got := Explain(plain); got != plain {
+	if got := Explain(plain); !errors.Is(got, plain) || syncproto.CodeOf(got) != syncproto.CodeInternal {
 		t.Errorf("%v", got)
 	}
 	if got := Explain(nil); got != nil {
 		t.Errorf("%v", got)
 	}
 	handshake := &net.OpError{Op: "remote error", Err: tls.AlertError(40)}
-	if got := Explain(handshake); got != error(handshake) {
+	if got := Explain(handshake); !errors.Is(got, handshake) || syncproto.CodeOf(got) != syncproto.CodeInternal {
 		t.Errorf("%v", got)
 	}
 }
