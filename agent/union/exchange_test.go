@@ -41,13 +41,19 @@ func exchangeCentre(t *testing.T) *agenttest.Centre {
 
 func newStation(t *testing.T, c *agenttest.Centre, seed byte) *station {
 	t.Helper()
-	p := &station{t: t, dir: t.TempDir(), centre: c, seed: seed, now: time.Unix(1780000000, 0)}
+	p := stationIn(t, c, seed, t.TempDir())
+	t.Cleanup(func() { _ = p.u.Close() })
+	return p
+}
+
+func stationIn(t *testing.T, c *agenttest.Centre, seed byte, dir string) *station {
+	t.Helper()
+	p := &station{t: t, dir: dir, centre: c, seed: seed, now: time.Unix(1780000000, 0)}
 	u, err := union.Create(p.dir, exchangeUnion, p.options())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.u = u
-	t.Cleanup(func() { _ = p.u.Close() })
 	if err := u.PutFacts(union.Generation(1, 42)); err != nil {
 		t.Fatal(err)
 	}
