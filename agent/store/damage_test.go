@@ -203,6 +203,8 @@ func TestDamagedBaseIsWrittenAgain(t *testing.T) {
 // TestCrashWhileRebuilding: a folder that is only half made again is not trusted.
 func TestCrashWhileRebuilding(t *testing.T) {
 	dir, j, layer := scene(t, true)
+	temp := filepath.Join(dir, ".base.tmp-1234")
+	must(t, os.WriteFile(temp, []byte("half a base"), 0o600))
 	s := newStore(dir, testOptions())
 	if _, _, err := s.takeClean(); err != nil {
 		t.Fatal(err)
@@ -216,6 +218,12 @@ func TestCrashWhileRebuilding(t *testing.T) {
 	s, _ = open(t, dir, j)
 	if d := cmp.Diff(j.want(layer, 5), shown(t, s)); d != "" {
 		t.Error(d)
+	}
+	if _, err := os.Lstat(temp); !os.IsNotExist(err) {
+		t.Errorf("a half-written base stays: %v", err)
+	}
+	if n, err := s.Asides(); n != 1 || err != nil {
+		t.Errorf("%d set aside, %v: a folder being made is not one", n, err)
 	}
 }
 

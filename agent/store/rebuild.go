@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"unionsync/internal/atomicfile"
 	"unionsync/syncproto"
@@ -14,6 +15,7 @@ import (
 // everything is fetched again. A crash in here leaves a folder without a clean note, so
 // that the next Open begins anew.
 func (s *Store) rebuild(src Source) (baseLost bool, err error) {
+	s.removeTemps()
 	if err := s.clearRoom(); err != nil {
 		return false, fmt.Errorf("make store: %w", err)
 	}
@@ -46,6 +48,19 @@ func (s *Store) rebuild(src Source) (baseLost bool, err error) {
 		return baseLost, err
 	}
 	return baseLost, os.Remove(s.path(makingName))
+}
+
+// removeTemps removes what a crash left of files that were being replaced.
+func (s *Store) removeTemps() {
+	names, err := filepath.Glob(s.path(atomicfile.TempPattern))
+	if err != nil {
+		return // only for a malformed pattern
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			s.log.Warn("a temporary file cannot be removed", "error", err)
+		}
+	}
 }
 
 // makingName is the file that stands while the folder is being made again.

@@ -224,6 +224,16 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Abandon ends the store without closing Badger, which on a full disk would end the
+// process: it writes its newest table through a memory map. The next Open makes the store
+// again; until the process ends, its files stay open.
+func (s *Store) Abandon() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.reads.Wait()
+}
+
 const tokenSize = 16
 
 // token is the keyed hash under which a token is kept.

@@ -44,6 +44,9 @@ type Update struct {
 func (u *Union) Settle(up Update) error {
 	u.write.Lock()
 	defer u.write.Unlock()
+	if err := u.checkRoom(); err != nil {
+		return err
+	}
 	s, err := u.store()
 	if err != nil {
 		return err
@@ -180,6 +183,9 @@ func (u *Union) Wants(limit int) ([]syncproto.RecordKey, error) {
 // WriteBase replaces the base: at the end of an exchange that changed something.
 func (u *Union) WriteBase() error {
 	s, err := u.store()
+	if err == nil {
+		err = u.checkRoom()
+	}
 	if err != nil {
 		return err
 	}

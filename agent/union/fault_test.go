@@ -154,6 +154,15 @@ func TestFullDisk(t *testing.T) {
 	if err := f.PutFacts(Fact{Bucket: "b", Key: []byte("k"), Value: []byte("v")}); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
 		t.Errorf("facts: %v", err)
 	}
+	if err := f.Settle(Update{}); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
+		t.Errorf("settle: %v", err)
+	}
+	if err := f.WriteBase(); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
+		t.Errorf("base: %v", err)
+	}
+	if _, err := Create(t.TempDir(), "u2", f.o); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
+		t.Errorf("create: %v", err)
+	}
 	if f.Head().Seq != 0 || f.titles(t) != 0 {
 		t.Error("something was saved")
 	}
@@ -164,6 +173,23 @@ func TestFullDisk(t *testing.T) {
 	f.full = false
 	if _, err := f.save(t, "一"); err != nil || f.titles(t) != 1 {
 		t.Errorf("with room again: %v", err)
+	}
+	f.full = true // closing must not write either
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(f.dir, f.o); syncproto.CodeOf(err) != syncproto.CodeDiskFull {
+		t.Errorf("open: %v", err)
+	}
+	f.full = false
+	u, err := Open(f.dir, f.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Union = u
+	defer func() { _ = u.Close() }()
+	if n := f.titles(t); n != 1 {
+		t.Errorf("%d records at the end", n)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"unionsync/agent/journal"
@@ -42,7 +43,8 @@ type Union struct {
 	ids   idSource
 	write sync.Mutex // saves and settles stand in line: each goes on from the other's head
 
-	exchanging sync.Mutex // one sync at a time
+	exchanging sync.Mutex    // one sync at a time
+	answeredTo atomic.Uint64 // a lower bound of [Union.answered], to begin from
 
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
@@ -114,11 +116,36 @@ func (o *Options) defaults() {
 }
 
 func (o *Options) journal() journal.Options {
-	return journal.Options{Key: seal.Derive(o.Key[:], "unionsync agent journal"), Rand: o.Rand, Timeout: o.Timeout, Free: o.free}
+	return journal.Options{Key: seal.Derive(o.Key[:], "unionsync agent journal"), Rand: o.Rand, Timeout: o.Timeout, Free: o.room}
+}
+
+// reserveBytes stay free for the store. Badger writes through memory maps: one that finds
+// the disk full ends the process, so that nothing is begun without room for its files.
+const reserveBytes = 32 << 20
+
+// room gives the bytes free on the disk beyond the reserve.
+func (o *Options) room(dir string) (uint64, error) {
+	free := o.free
+	if free == nil {
+		free = journal.FreeBytes
+	}
+	n, err := free(dir)
+	return n - min(n, reserveBytes), err
+}
+
+// checkRoom refuses to touch the store when its reserve is used up.
+func (u *Union) checkRoom() error {
+	if n, err := u.o.room(u.dir); err == nil && n == 0 {
+		return syncproto.Fail(syncproto.CodeDiskFull, "use store", nil)
+	}
+	return nil
 }
 
 // openStore opens the store or makes it again. Callers hold storeMu or own u alone.
 func (u *Union) openStore() error {
+	if err := u.checkRoom(); err != nil {
+		return err
+	}
 	fetched, err := u.j.Get(factBucket, factFetched)
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)
@@ -198,7 +225,7 @@ func (u *Union) heal() (*store.Store, error) {
 	}
 	if u.s != nil {
 		u.o.Log.Warn("the store failed and is made again", "error", u.s.Broken())
-		err := u.s.Close()
+		err := u.closeStore()
 		u.s = nil
 		if err != nil {
 			u.o.Log.Warn("the store that failed does not close", "error", err)
@@ -219,10 +246,22 @@ func (u *Union) Close() error {
 	u.closed = true
 	var err error
 	if u.s != nil {
-		err = u.s.Close()
+		err = u.closeStore()
 		u.s = nil
 	}
 	return errors.Join(err, u.j.Close())
+}
+
+// closeBytes is the room that closing the store needs at most.
+const closeBytes = 8 << 20
+
+func (u *Union) closeStore() error {
+	if free, err := u.freeBytes(); err == nil && free < closeBytes {
+		u.o.Log.Warn("the disk is full: the store is left as it is and made again at the next start")
+		u.s.Abandon()
+		return nil
+	}
+	return u.s.Close()
 }
 
 // Code is the union's code.
