@@ -105,7 +105,7 @@ func must(r *zstd.Decoder, err error) *zstd.Decoder {
 // TestSmallPacketIsNotUnpackedWhole: Connect hands over a bytes.Buffer, which the library
 // would unpack whole, into memory, before the first byte is read.
 func TestSmallPacketIsNotUnpackedWhole(t *testing.T) {
-	bomb := pack(t, make([]byte, 256<<20))
+	bomb := pack(t, make([]byte, 64<<20))
 	d := newDecompressor(1 << 20)()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
