@@ -26,6 +26,7 @@ type station struct {
 	u      *union.Union
 	centre *agenttest.Centre
 	seed   byte
+	opened byte
 	now    time.Time
 }
 
@@ -60,9 +61,12 @@ func stationIn(t *testing.T, c *agenttest.Centre, seed byte, dir string) *statio
 	return p
 }
 
+// options never give the same randomness twice: a PC that was started again would draw ids
+// that it has given already.
 func (p *station) options() union.Options {
+	p.opened++
 	return union.Options{
-		Key: &uniontest.Key, Kinds: kind.Embedded(), Actor: "王芳", Rand: uniontest.Rand(p.seed),
+		Key: &uniontest.Key, Kinds: kind.Embedded(), Actor: "王芳", Rand: uniontest.Rand(p.seed + 16*p.opened),
 		Now: func() time.Time { return p.now },
 	}
 }
