@@ -12,6 +12,7 @@ import (
 
 	"unionsync/agent"
 	"unionsync/agent/agenttest"
+	"unionsync/agent/union"
 	"unionsync/agent/union/uniontest"
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/internal/seal"
@@ -408,4 +409,25 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%q: %v", dir, err)
 		}
 	}
+}
+
+// unfetched is a PC whose first fetch has not finished.
+func unfetched(t *testing.T) *union.Union {
+	t.Helper()
+	h := newHome(t, 1)
+	h.centre.Fault = func(q *syncpb.Request, _ bool) error {
+		if q != nil {
+			return syncproto.Fail(syncproto.CodeUnreachable, "test", nil)
+		}
+		return nil
+	}
+	if _, err := h.agent().Enrol(context.Background(), agenttest.Address, h.code(unionA)); err != nil {
+		t.Fatal(err)
+	}
+	u, err := h.agent().Union("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = u.Close() })
+	return u
 }

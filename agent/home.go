@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,6 +38,7 @@ type Config struct {
 	Log     *slog.Logger     // default: nothing is logged
 	Dial    Dialer           // default: agent/link
 	Timeout time.Duration    // how long to wait for another program; default 10 s
+	Jitter  func() float64   // spreads PCs, in [0, 1); default math/rand
 }
 
 // Agent is one PC's data folder. It holds nothing open between calls but what [Agent.Union]
@@ -70,6 +72,9 @@ func Open(c Config) (*Agent, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Jitter == nil {
+		c.Jitter = mathrand.Float64
 	}
 	if c.Dial == nil {
 		c.Dial = dialLink

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"unionsync/agent/schedule"
@@ -82,7 +81,7 @@ func (l *loop) first() (code string, at time.Time, err error) {
 	}
 	for _, c := range codes {
 		if _, ok := l.jitter[c]; !ok {
-			l.jitter[c] = rand.Float64()
+			l.jitter[c] = l.a.c.Jitter()
 		}
 		next := schedule.Next(l.a.c.Now(), l.a.loadContact(c).state(l.awake, l.jitter[c]))
 		if l.held[c].After(next) {
