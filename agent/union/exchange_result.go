@@ -53,9 +53,7 @@ func (r *Result) add(up *session.Update, answer *syncpb.Response, known map[uint
 	r.Received += len(answer.GetWanted())
 	r.Complete, r.Equal = done, up.Equal
 	r.Refused = up.Refused
-	for _, c := range up.Notices {
-		r.Notices = append(r.Notices, c)
-	}
+	r.Notices = append(r.Notices, up.Notices...)
 	if s := answer.GetSlot(); s != nil {
 		r.Slot = s
 	}

@@ -43,13 +43,16 @@ const maxWants = 1 << 20
 
 // answered is the end of the unbroken run of own changes that have a verdict.
 func (u *Union) answered() (uint64, error) {
-	at := uint64(0)
-	err := u.j.Verdicts(1, u.j.Head().Seq, func(seq uint64, _ syncproto.Verdict) error {
+	at := u.answeredTo.Load() // verdicts are never taken back
+	err := u.j.Verdicts(at+1, u.j.Head().Seq, func(seq uint64, _ syncproto.Verdict) error {
 		if seq == at+1 {
 			at = seq
 		}
 		return nil
 	})
+	if err == nil {
+		u.answeredTo.Store(at)
+	}
 	return at, err
 }
 
