@@ -118,6 +118,9 @@ func contactOf(q *syncpb.Request, complete bool) *entrypb.Contact {
 		Complete: complete, Waiting: c.GetWaiting(), Alarms: c.GetAlarms(),
 		Version: clip(c.GetVersion(), maxVersion), ClientTime: c.GetTime(),
 	}
+	if complete {
+		n.Waiting = 0 // what waited when the agent asked is here now
+	}
 	if p := q.GetProved(); len(p.GetDigest()) == syncproto.WireHashSize {
 		n.ProvedCursor, n.ProvedDigest = p.GetCursor(), bytes.Clone(p.GetDigest())
 	}
