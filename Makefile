@@ -25,7 +25,7 @@ build: ## both programs for this system, into bin/
 
 .PHONY: demo
 demo: ## a small city from spreadsheet to count, three real nodes (DEMO=once ends at once)
-	$(GO) run ./internal/demo
+	CGO_ENABLED=0 $(GO) run ./internal/demo
 
 .PHONY: test
 test: ## all tests

@@ -16,9 +16,10 @@ type Programs struct {
 	Agent, Server string
 }
 
-// Build builds both programs from the module at root into dir, as `make build` does.
+// Build builds both programs from the module at root into dir, without cgo. Paths are not
+// trimmed, as in a release: so this shares its compiled packages with `go run` and `go test`.
 func Build(ctx context.Context, root, dir string) (Programs, error) {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir+string(filepath.Separator),
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", dir+string(filepath.Separator),
 		"./cmd/union-agent", "./cmd/union-server")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

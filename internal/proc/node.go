@@ -25,6 +25,7 @@ type NodeStatus struct {
 	Applied uint64 `json:"applied"`
 	Head    string `json:"head"`
 	Devices int    `json:"devices"`
+	Time    int64  `json:"time"` // the node's clock, Unix seconds
 }
 
 // URL is where agents reach the node.
