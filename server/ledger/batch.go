@@ -197,8 +197,8 @@ func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.
 	if c.held != syncproto.HeldNot {
 		return c.held, nil
 	}
-	if c.change.Check() != nil {
-		return syncproto.HeldMalformed, nil
+	if bad := c.change.Check(); bad != nil {
+		return syncproto.HeldMalformed, nil //nolint:nilerr // a verdict, not a failure
 	}
 	q := new(entrypb.HeldQueue)
 	behind, err := getMessage(a.txn, keyHeld(c.union, c.place.Journal, key), q)

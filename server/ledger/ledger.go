@@ -260,14 +260,6 @@ func getMessage(txn *badger.Txn, key []byte, m proto.Message) (bool, error) {
 	return true, nil
 }
 
-func setMessage(txn *badger.Txn, key []byte, m proto.Message) error {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encode %q: %w", key[:1], err)
-	}
-	return set(txn, key, b)
-}
-
 func set(txn *badger.Txn, key, value []byte) error {
 	if err := txn.Set(key, value); err != nil {
 		return fmt.Errorf("write %q: %w", key[:1], err)

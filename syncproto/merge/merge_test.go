@@ -34,7 +34,7 @@ func put(f syncproto.FieldNumber, v string, over ...syncproto.Dot) syncproto.Edi
 	return syncproto.Edit{Field: f, Value: []byte(v), Overwrote: over}
 }
 
-func clear(f syncproto.FieldNumber, over ...syncproto.Dot) syncproto.Edit {
+func clearing(f syncproto.FieldNumber, over ...syncproto.Dot) syncproto.Edit {
 	return syncproto.Edit{Field: f, Cleared: true, Overwrote: over}
 }
 
@@ -115,8 +115,8 @@ func TestMergeRules(t *testing.T) {
 			name, []string{"x"}, syncproto.VerdictParallel},
 		{"the decided value stands where the first that went stood", []step{{a1, change(put(name, "x"))}, {b1, change(put(name, "y"))}, {c1, change(put(name, "z"))},
 			{a2, resolving(change(put(name, "w", a1)), name, b1)}}, name, []string{"w", "z"}, syncproto.VerdictConflict},
-		{"cleared is a value", []step{{a1, change(put(name, "x"))}, {a2, change(clear(name, a1))}}, name, []string{"-"}, syncproto.VerdictApplied},
-		{"clearing beside an edit asks", []step{{a1, change(put(name, "x"))}, {a2, change(clear(name, a1))}, {b1, change(put(name, "y", a1))}},
+		{"cleared is a value", []step{{a1, change(put(name, "x"))}, {a2, change(clearing(name, a1))}}, name, []string{"-"}, syncproto.VerdictApplied},
+		{"clearing beside an edit asks", []step{{a1, change(put(name, "x"))}, {a2, change(clearing(name, a1))}, {b1, change(put(name, "y", a1))}},
 			name, []string{"-", "y"}, syncproto.VerdictConflict},
 		{"an edit named before it came arrives superseded", []step{{b1, change(put(name, "y", a1))}, {a1, change(put(name, "x"))}},
 			name, []string{"y"}, syncproto.VerdictParallel},
@@ -179,7 +179,7 @@ func TestVoid(t *testing.T) {
 		{"somebody filled another field meanwhile", []step{{a1, change(put(name, "x"))}, {b1, change(put(phone, "1"))}, {a2, void(saw(name, a1))}}, 1, true},
 		{"an edit after the void", []step{{a1, change(put(name, "x"))}, {a2, void(saw(name, a1))}, {b1, change(put(name, "y", a1))}}, 1, true},
 		{"an edit that takes the void back", []step{{a1, change(put(name, "x"))}, {a2, void(saw(name, a1))},
-			{b1, resolving(change(clear(syncproto.FieldVoid, a2), put(name, "y", a1)), syncproto.FieldVoid, a2)}}, 0, false},
+			{b1, resolving(change(clearing(syncproto.FieldVoid, a2), put(name, "y", a1)), syncproto.FieldVoid, a2)}}, 0, false},
 		{"the void came before an edit that it saw", []step{{a2, void(saw(name, b1))}, {b1, change(put(name, "y"))}}, 0, true},
 		{"an edit that came superseded asks nothing", []step{{a1, change(put(name, "x", b1))}, {a2, void(saw(name, a1))}, {b1, change(put(name, "y"))}}, 0, true},
 		{"two voids with one reason agree", []step{{a1, change(put(name, "x"))}, {a2, void(saw(name, a1))}, {b2, void(saw(name, a1))}}, 0, true},

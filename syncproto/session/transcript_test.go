@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,7 +86,11 @@ func (p *player) play(w []string) {
 		a = sessiontest.NewAgent("u1", syncproto.JournalID(0xa0+len(p.agents)), history)
 		a.Class = classes
 		if len(w) > 2 {
-			fmt.Sscan(w[2], &a.State.Budget)
+			n, err := strconv.Atoi(w[2])
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			a.State.Budget = n
 		}
 		p.agents[w[1]], p.bases[w[1]] = a, a.Base()
 	case "save":
@@ -105,8 +110,10 @@ func (p *player) play(w []string) {
 }
 
 func key(s string) syncproto.RecordKey {
-	var n int
-	fmt.Sscanf(s, "r%d", &n)
+	n, err := strconv.Atoi(strings.TrimPrefix(s, "r"))
+	if err != nil {
+		panic(err)
+	}
 	return syncproto.RecordKey{Kind: 2, ID: record(n)}
 }
 

@@ -76,14 +76,14 @@ func (c *Centre) apply(s *session.Segment) session.Outcome {
 	}
 	var out session.Outcome
 	for i, place := range s.Places(prev) {
-		v, key := c.change(s, place, prev, s.Changes[i])
+		v, key := c.change(place, prev, s.Changes[i])
 		out.Verdicts, out.Keys, out.Last = append(out.Verdicts, v), append(out.Keys, key), place
 		prev = place
 	}
 	return out
 }
 
-func (c *Centre) change(s *session.Segment, place, prev syncproto.Place, b []byte) (syncproto.Verdict, syncproto.RecordKey) {
+func (c *Centre) change(place, prev syncproto.Place, b []byte) (syncproto.Verdict, syncproto.RecordKey) {
 	ch, err := syncproto.DecodeChange(b, place.Journal)
 	if len(b) == 0 || err != nil {
 		ch = nil
