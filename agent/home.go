@@ -39,6 +39,8 @@ type Config struct {
 	Dial    Dialer           // default: agent/link
 	Timeout time.Duration    // how long to wait for another program; default 10 s
 	Jitter  func() float64   // spreads PCs, in [0, 1); default math/rand
+	// Free gives the bytes free on the disk of a folder; default: what the system says.
+	Free func(dir string) (uint64, error)
 }
 
 // Agent is one PC's data folder. It holds nothing open between calls but what [Agent.Union]

@@ -17,6 +17,7 @@ type Status struct {
 	Failures int            // syncs in a row that did not become complete
 	Error    syncproto.Code // why the newest one failed; 0: it did not
 	Notices  []union.Notice
+	Back     []union.HeldChange // own changes that the centre sent back
 }
 
 // Status opens a union and tells how it stands.
@@ -34,6 +35,9 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 		return st, err
 	}
 	if st.Notices, err = u.Notices(); err != nil {
+		return st, err
+	}
+	if st.Back, err = u.HeldChanges(ctx); err != nil {
 		return st, err
 	}
 	c := a.loadContact(code)

@@ -202,6 +202,37 @@ func Decide(d *union.Draft, row union.Row) {
 // shortest is how much of an id must be typed at least.
 const shortest = 4
 
+// ResolveAny is [Resolve], also for a record of which nothing is shown because the centre
+// sent everything back.
+func ResolveAny(ctx context.Context, u *union.Union, k *kind.Kind, word string) (syncproto.RecordID, error) {
+	id, err := Resolve(ctx, u, k, word)
+	if err == nil || syncproto.CodeOf(err) != syncproto.CodeRecordUnknown {
+		return id, err
+	}
+	held, heldErr := u.HeldChanges(ctx)
+	if heldErr != nil {
+		return id, heldErr
+	}
+	short := plain(word)
+	for _, h := range held {
+		if h.Change != nil && h.Change.Kind == k.Number && fits(h.Change.ID, short) {
+			return h.Change.ID, nil
+		}
+	}
+	return id, err
+}
+
+// plain is how ids are compared.
+func plain(word string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(word), "-", ""))
+}
+
+// fits reports whether an id begins or ends with what was typed.
+func fits(id syncproto.RecordID, short string) bool {
+	hex := plain(id.String())
+	return len(short) >= shortest && (strings.HasPrefix(hex, short) || strings.HasSuffix(hex, short))
+}
+
 // Resolve finds the record meant by a whole id, by a beginning or end of one that fits no
 // other record of the kind, or, where records have one, by a document number.
 func Resolve(ctx context.Context, u *union.Union, k *kind.Kind, word string) (syncproto.RecordID, error) {
@@ -209,15 +240,14 @@ func Resolve(ctx context.Context, u *union.Union, k *kind.Kind, word string) (sy
 		_, err := u.Get(k.Name, id)
 		return id, known(k, err)
 	}
-	short := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(word), "-", ""))
+	short := plain(word)
 	number := documentNumber(k, word)
 	var found []syncproto.RecordID
 	err := u.Each(ctx, union.Query{Kind: k.Name, Void: true}, func(r union.Row) error {
-		hex := strings.ReplaceAll(r.ID.String(), "-", "")
 		switch {
 		case number != nil && string(r.Values[number.field]) == number.value:
 			found = append(found, r.ID)
-		case len(short) >= shortest && (strings.HasPrefix(hex, short) || strings.HasSuffix(hex, short)):
+		case fits(r.ID, short):
 			found = append(found, r.ID)
 		}
 		return nil

@@ -120,8 +120,8 @@ func (u *Union) checkRest(ctx context.Context, r *Report) error {
 }
 
 func (u *Union) freeBytes() (uint64, error) {
-	if u.o.free != nil {
-		return u.o.free(u.dir)
+	if u.o.Free != nil {
+		return u.o.Free(u.dir)
 	}
 	return journal.FreeBytes(u.dir)
 }

@@ -31,7 +31,7 @@ func newFaulty(t *testing.T) *faulty {
 			}
 			return nil
 		},
-		free: func(string) (uint64, error) {
+		Free: func(string) (uint64, error) {
 			if f.full {
 				return 0, nil
 			}

@@ -31,8 +31,9 @@ type Options struct {
 	Log     *slog.Logger     // default: nothing is logged
 	Timeout time.Duration    // how long to wait for another program, default 10 s
 
-	free  func(string) (uint64, error) // tests: bytes free on the disk
-	fault func() error                 // tests: a failing store
+	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
+	Free  func(dir string) (uint64, error)
+	fault func() error // tests: a failing store
 }
 
 // Union is one open union. It is safe for concurrent use.
@@ -125,7 +126,7 @@ const reserveBytes = 32 << 20
 
 // room gives the bytes free on the disk beyond the reserve.
 func (o *Options) room(dir string) (uint64, error) {
-	free := o.free
+	free := o.Free
 	if free == nil {
 		free = journal.FreeBytes
 	}

@@ -21,16 +21,20 @@ func (p program) history(s *clikit.Session) *cli.Command {
 				return err
 			}
 			return p.with(c, func(a *agent.Agent, u *union.Union) error {
-				row, err := recordArg(c, a, u, args)
+				k, err := agent.FindKind(a.Kinds(), args[0])
 				if err != nil {
 					return err
 				}
-				events, err := u.History(c.Context, row.Kind.Name, row.ID)
+				id, err := agent.ResolveAny(c.Context, u, k, args[1])
+				if err != nil {
+					return err
+				}
+				events, err := u.History(c.Context, k.Name, id)
 				if err != nil {
 					return err
 				}
 				v := viewOf(c, u)
-				return s.Print(v.events(row.Kind, events), func() error { return v.printEvents(row.Kind, events) })
+				return s.Print(v.events(k, events), func() error { return v.printEvents(k, events) })
 			})
 		},
 	}

@@ -44,6 +44,7 @@ func main() {
 type program struct {
 	dial agent.Dialer // nil: over the network
 	home func() (string, error)
+	free func(dir string) (uint64, error) // nil: what the system says
 }
 
 func (p program) build(s *clikit.Session) *cli.App {
@@ -76,7 +77,7 @@ func (p program) agent(c *cli.Context, log *slog.Logger) (*agent.Agent, error) {
 	}
 	return agent.Open(agent.Config{
 		Dir: dir, Actor: first(c.String(flagActor), s.Env(envActor), s.Env("USERNAME"), s.Env("USER")),
-		Version: version, Now: s.Now, Log: log, Dial: p.dial,
+		Version: version, Now: s.Now, Log: log, Dial: p.dial, Free: p.free,
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"unionsync/agent"
+	"unionsync/agent/union"
 	"unionsync/internal/clikit"
 	"unionsync/internal/text"
 	"unionsync/syncproto"
@@ -35,6 +36,15 @@ type statusOut struct {
 	Failures  int            `json:"failures"`
 	Error     int            `json:"error,omitempty"`
 	Notices   []int          `json:"notices"`
+	Back      []backOut      `json:"sent_back"`
+}
+
+// backOut is a change that the centre sent back, in JSON.
+type backOut struct {
+	Seq    uint64 `json:"seq"`
+	Kind   string `json:"kind,omitempty"`
+	ID     string `json:"id,omitempty"`
+	Reason string `json:"reason"`
 }
 
 func (p program) doStatus(c *cli.Context) error {
@@ -56,7 +66,7 @@ func (p program) doStatus(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		out = append(out, statusOf(st))
+		out = append(out, statusOf(a, st))
 		worst = graver(worst, health(st))
 		if s.JSON {
 			continue
@@ -98,11 +108,18 @@ func graver(a, b int) int {
 	return a
 }
 
-func statusOf(st agent.Status) statusOut {
+func statusOf(a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
 		Held: st.Held, Conflicts: st.Conflicts, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
-		Last: stamp(st.Last), Next: stamp(st.Next), Failures: st.Failures, Error: int(st.Error), Notices: []int{},
+		Last: stamp(st.Last), Next: stamp(st.Next), Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
+	}
+	for _, h := range st.Back {
+		b := backOut{Seq: h.Place.Seq, Reason: h.Reason.String()}
+		if h.Change != nil {
+			b.Kind, b.ID = kindName(a, h.Change.Kind, "name"), h.Change.ID.String()
+		}
+		out.Back = append(out.Back, b)
 	}
 	for _, n := range st.Notices {
 		out.Notices = append(out.Notices, int(n.Code))
@@ -137,7 +154,47 @@ func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	if err := s.PrintFields(pairs); err != nil {
 		return err
 	}
+	if err := printBack(s, a, st.Back); err != nil {
+		return err
+	}
 	return printHealth(s, st)
+}
+
+// kindName gives a kind's name, or its label in a language.
+func kindName(a *agent.Agent, n syncproto.KindNumber, lang string) string {
+	k, ok := a.Kinds().ByNumber(n)
+	switch {
+	case !ok:
+		return fmt.Sprint(n)
+	case lang == "name":
+		return k.Name
+	}
+	return k.Label.In(lang)
+}
+
+// mostBack is how many changes that were sent back are listed.
+const mostBack = 20
+
+// printBack lists the changes that the centre sent back.
+func printBack(s *clikit.Session, a *agent.Agent, back []union.HeldChange) error {
+	for i, h := range back {
+		if i == mostBack {
+			return s.Println(s.T("agent.back_more", "n", fmt.Sprint(len(back)-mostBack)))
+		}
+		why := s.T("agent.held_" + h.Reason.String())
+		if h.Change == nil {
+			why = s.T("agent.delivery_unread")
+			if err := s.Println(s.T("agent.back", "kind", "", "id", fmt.Sprint(h.Place.Seq), "why", why)); err != nil {
+				return err
+			}
+			continue
+		}
+		kindLabel := kindName(a, h.Change.Kind, string(s.Lang))
+		if err := s.Println(s.T("agent.back", "kind", kindLabel, "id", short(h.Change.ID), "why", why)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printHealth says in sentences what a person should know.
