@@ -108,7 +108,7 @@ func (a *Agent) takeEnrolment(d device, code enrolcode.Code, address string, r *
 		CA: r.GetCa(), Certificate: r.GetCertificate(), Typed: address, Last: address,
 		Addresses: r.GetAddresses(), Recipient: r.GetCityRecipient(), ca: ca,
 	}
-	if _, err := c.accepts(c.Certificate, d); err != nil {
+	if err := c.accepts(c.Certificate, d); err != nil {
 		return syncproto.Fail(syncproto.CodeAnswer, "enrol", err)
 	}
 	if err := a.wrapForCity(c.Recipient); err != nil {

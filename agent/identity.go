@@ -146,20 +146,20 @@ func (c centre) order() []string {
 // own is the PC's identity as TLS shows it.
 func (c centre) own(d device) tlsid.Own { return tlsid.Own{Key: d.key, Cert: c.cert, CA: c.ca} }
 
-// accepts reports whether a certificate is one of this PC by its city.
-func (c centre) accepts(der []byte, d device) (*x509.Certificate, error) {
+// accepts says what is wrong with a certificate that is not one of this PC by its city.
+func (c centre) accepts(der []byte, d device) error {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return fmt.Errorf("read certificate: %w", err)
 	}
 	id, err := tlsid.Verify(cert, c.ca, tlsid.RoleDevice)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if id.ID != d.name() || !bytes.Equal(id.Key, d.key.Public().(ed25519.PublicKey)) {
-		return nil, errors.New("the certificate is another device's")
+		return errors.New("the certificate is another device's")
 	}
-	return cert, nil
+	return nil
 }
 
 // identity reads both; a PC that has not enrolled has none.
@@ -176,7 +176,7 @@ func (a *Agent) identity() (device, centre, error) {
 		err = deviceError(deviceFile, fs.ErrNotExist)
 	}
 	if err == nil {
-		_, err = c.accepts(c.Certificate, d)
+		err = c.accepts(c.Certificate, d)
 		if err != nil {
 			err = deviceError(centreFile, err)
 		}

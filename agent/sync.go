@@ -110,7 +110,7 @@ func (a *Agent) keepCentre(d device, c centre, line Line, r union.Result) error 
 		c.Addresses, changed = r.Addresses, true
 	}
 	if len(r.Certificate) > 0 {
-		if _, err := c.accepts(r.Certificate, d); err != nil {
+		if err := c.accepts(r.Certificate, d); err != nil {
 			return syncproto.Fail(syncproto.CodeAnswer, "renew certificate", err)
 		}
 		c.Certificate, changed = r.Certificate, true

@@ -68,7 +68,7 @@ func TestGroup(t *testing.T) {
 
 // TestVerdicts: single rows below the usual headings, each with its one reason.
 func TestVerdicts(t *testing.T) {
-	change := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	change := func(from, to string) string { return strings.Replace(good, from, to, 1) }
 	for _, c := range []struct {
 		why, row string
 		verdict  sheet.Verdict

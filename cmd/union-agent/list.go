@@ -60,7 +60,7 @@ func (p program) doList(c *cli.Context) error {
 		for _, r := range page.Rows {
 			out.Records = append(out.Records, v.record(r))
 		}
-		return s.Print(out, func() error { return v.table(k, fields, page) })
+		return s.Print(out, func() error { return v.table(fields, page) })
 	})
 }
 
@@ -106,7 +106,7 @@ func has(all []*kind.Field, f *kind.Field) bool {
 	return false
 }
 
-func (v view) table(k *kind.Kind, fields []*kind.Field, page union.Page) error {
+func (v view) table(fields []*kind.Field, page union.Page) error {
 	t := clikit.Table{Head: []string{v.s.T("agent.word_id")}}
 	for _, f := range fields {
 		t.Head = append(t.Head, f.Label.In(v.lang()))

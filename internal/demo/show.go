@@ -7,9 +7,9 @@ import (
 )
 
 // title begins a step.
-func (d *demo) title(format string, args ...any) {
+func (d *demo) title(what string) {
 	d.step++
-	fmt.Fprintf(d.out, "\n%2d. %s  [%.1f s]\n", d.step, fmt.Sprintf(format, args...), time.Since(d.began).Seconds())
+	fmt.Fprintf(d.out, "\n%2d. %s  [%.1f s]\n", d.step, what, time.Since(d.began).Seconds())
 }
 
 // say writes a line of a step.
@@ -23,8 +23,7 @@ func (d *demo) command(line string) {
 }
 
 // prove writes what a step has proved.
-func (d *demo) prove(format string, args ...any) {
-	what := fmt.Sprintf(format, args...)
+func (d *demo) prove(what string) {
 	d.proved = append(d.proved, what)
 	d.say("=> %s", what)
 }
