@@ -34,6 +34,7 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	c := newCity(t, 1, testcity.Options{Counties: 2, Unions: 2, Members: 6, Twice: -1, Transfers: -1, Ended: -1})
 	other := newCity(t, 1, testcity.Options{Counties: 2, Unions: 2, Members: 6})
+	early := c.newExpiring()
 	c.enrol(c.centre.Nodes[0])
 	c.enter(0, 0)
 	c.syncAll()
@@ -55,6 +56,7 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	c.badTree()
+	c.badExpired(early)
 	c.syncAll()
 	c.check() // all is as before
 }
@@ -208,33 +210,40 @@ func (c *city) badOperators(other *city) []bad {
 	}
 }
 
-// TestExpiredCode: a code that is past its time is refused by the centre's clock. The
-// shortest life of a code is a minute, so this waits for one beside the other tests.
-func TestExpiredCode(t *testing.T) {
-	t.Parallel()
-	c := newCity(t, 1, testcity.Options{Counties: 1, Unions: 1, Members: 6})
-	node, union := c.centre.Nodes[0], c.model.Rosters[0].Union
-	var made struct {
-		Code    string
-		Expires int64
-	}
-	c.do(node.Ask(c.ctx, &made, "enrol", union, "--valid", "1m"))
-	c.do(proc.Poll(c.ctx, "the code to expire", func() error {
-		s, err := node.Status(c.ctx)
-		if err == nil && s.Time <= made.Expires {
-			err = fmt.Errorf("the centre's clock is %d s before it", made.Expires-s.Time)
+// expiring is a code that lives as short as one can: a minute.
+type expiring struct {
+	Code    string
+	Expires int64
+}
+
+// newExpiring makes such a code early in a test, so that it has expired later.
+func (c *city) newExpiring() (e expiring) {
+	c.Helper()
+	c.do(c.centre.Nodes[0].Ask(c.ctx, &e, "enrol", c.model.Rosters[0].Union, "--valid", "1m"))
+	return e
+}
+
+// badExpired waits until the centre's clock is past the code's time; then it opens nothing.
+func (c *city) badExpired(e expiring) {
+	c.Helper()
+	node := c.centre.Nodes[0]
+	var before proc.NodeStatus
+	c.do(proc.Poll(c.ctx, "the code to expire", func() (err error) {
+		before, err = node.Status(c.ctx)
+		if err == nil && before.Time <= e.Expires {
+			err = fmt.Errorf("the centre's clock is %d s before it", e.Expires-before.Time)
 		}
 		return err
 	}))
-	a := proc.NewAgent(programs, union, filepath.Join(c.TempDir(), "pc"))
-	r, err := a.Run(c.ctx, "enrol", "--centre", node.URL(), "--code", made.Code)
+	a := proc.NewAgent(programs, c.model.Rosters[0].Union, filepath.Join(c.TempDir(), "pc"))
+	r, err := a.Run(c.ctx, "enrol", "--centre", node.URL(), "--code", e.Code)
 	c.do(err)
 	if f := r.Failure(); r.Status != exitRefused || f.Code != 404 || f.Sentence == "" {
-		c.Errorf("status %d, %+v", r.Status, f)
+		c.Errorf("an expired code: status %d, %+v", r.Status, f)
 	}
-	s, err := node.Status(c.ctx)
+	after, err := node.Status(c.ctx)
 	c.do(err)
-	if s.Devices != 0 {
-		c.Errorf("%d devices are enrolled", s.Devices)
+	if after.Devices != before.Devices {
+		c.Errorf("an expired code: %d devices before, %d after", before.Devices, after.Devices)
 	}
 }
