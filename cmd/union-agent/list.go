@@ -44,24 +44,62 @@ func (p program) doList(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		page, err := u.List(c.Context, union.Query{
-			Kind: k.Name, Text: c.String("text"), Void: c.Bool("void"), Conflicts: c.Bool("conflicts"),
-			Limit: c.Int("limit"), Offset: c.Int("offset"),
-		})
+		l := &listing{view: viewOf(c, u), fields: fields, limit: c.Int("limit"), offset: c.Int("offset")}
+		l.out.Kind, l.out.Records = k.Name, []recordOut{}
+		err = u.Each(c.Context, union.Query{Kind: k.Name, Text: c.String("text"), Void: c.Bool("void"), Conflicts: c.Bool("conflicts")}, l.take)
 		if err != nil {
 			return err
 		}
-		v := viewOf(c, u)
-		out := struct {
-			Kind    string      `json:"kind"`
-			Total   int         `json:"total"`
-			Records []recordOut `json:"records"`
-		}{Kind: k.Name, Total: page.Total, Records: []recordOut{}}
-		for _, r := range page.Rows {
-			out.Records = append(out.Records, v.record(r))
-		}
-		return s.Print(out, func() error { return v.table(fields, page) })
+		return s.Print(&l.out, l.print)
 	})
+}
+
+// listing gathers the rows of a list, each only as it is printed: a union may have
+// thousands of members, and an old PC little memory.
+type listing struct {
+	view
+	fields        []*kind.Field
+	limit, offset int
+	out           struct {
+		Kind    string      `json:"kind"`
+		Total   int         `json:"total"`
+		Records []recordOut `json:"records"`
+	}
+	rows [][]string
+}
+
+func (l *listing) take(r union.Row) error {
+	at := l.out.Total - l.offset
+	l.out.Total++
+	switch {
+	case at < 0 || l.limit > 0 && at >= l.limit:
+	case l.s.JSON:
+		l.out.Records = append(l.out.Records, l.record(r))
+	default:
+		row := []string{short(r.ID)}
+		for _, f := range l.fields {
+			row = append(row, l.value(f, r.Values[f.Number]))
+		}
+		l.rows = append(l.rows, append(row, l.state(r)))
+	}
+	return nil
+}
+
+func (l *listing) print() error {
+	t := clikit.Table{Head: []string{l.s.T("agent.word_id")}, Rows: l.rows}
+	for _, f := range l.fields {
+		t.Head = append(t.Head, f.Label.In(l.lang()))
+	}
+	t.Head = append(t.Head, l.s.T("agent.word_state"))
+	if len(t.Rows) > 0 {
+		if err := l.s.PrintTable(t); err != nil {
+			return err
+		}
+	}
+	if len(l.rows) < l.out.Total {
+		return l.s.Println(l.s.T("agent.some_of", "n", fmt.Sprint(len(l.rows)), "total", fmt.Sprint(l.out.Total)))
+	}
+	return l.s.Println(l.s.T("cli.total_rows", "n", fmt.Sprint(l.out.Total)))
 }
 
 // mostColumns is how many fields of a record fit beside each other.
@@ -104,30 +142,6 @@ func has(all []*kind.Field, f *kind.Field) bool {
 		}
 	}
 	return false
-}
-
-func (v view) table(fields []*kind.Field, page union.Page) error {
-	t := clikit.Table{Head: []string{v.s.T("agent.word_id")}}
-	for _, f := range fields {
-		t.Head = append(t.Head, f.Label.In(v.lang()))
-	}
-	t.Head = append(t.Head, v.s.T("agent.word_state"))
-	for _, r := range page.Rows {
-		row := []string{short(r.ID)}
-		for _, f := range fields {
-			row = append(row, v.value(f, r.Values[f.Number]))
-		}
-		t.Rows = append(t.Rows, append(row, v.state(r)))
-	}
-	if len(t.Rows) > 0 {
-		if err := v.s.PrintTable(t); err != nil {
-			return err
-		}
-	}
-	if len(page.Rows) < page.Total {
-		return v.s.Println(v.s.T("agent.some_of", "n", fmt.Sprint(len(page.Rows)), "total", fmt.Sprint(page.Total)))
-	}
-	return v.s.Println(v.s.T("cli.total_rows", "n", fmt.Sprint(page.Total)))
 }
 
 // state tells what is special about a record.

@@ -37,8 +37,9 @@ func (s *Session) PrintTable(t Table) error {
 		cells[r] = clean
 	}
 	var b strings.Builder
+	right := numeric(cells[1:], len(t.Head))
 	for _, row := range cells {
-		writeRow(&b, row, widths, numeric(cells[1:], len(t.Head)))
+		writeRow(&b, row, widths, right)
 	}
 	if _, err := fmt.Fprint(s.Stdout, b.String()); err != nil {
 		return fmt.Errorf("print table: %w", err)
