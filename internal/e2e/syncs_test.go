@@ -43,7 +43,7 @@ func (c *city) killSyncs() {
 		p.relay.set(at.down, at.mark, func() { killed <- run.Kill() })
 		<-run.Ended()
 		if !p.relay.sprung() {
-			c.Fatalf("%s: the sync ended before %q (status %d)\n%s", p.Union, at.what, run.Status(), run.Tail(20))
+			c.Fatalf("%s: the sync ended before: %s (status %d)\n%s", p.Union, at.what, run.Status(), run.Tail(20))
 		}
 		c.do(<-killed)
 		if s := c.status(p); s.Saved != p.saved || s.Held != 0 {
@@ -91,10 +91,19 @@ func (c *city) killLeader() {
 	killed := make(chan error, 1)
 	c.pcs[2].relay.set(false, 3000, func() { killed <- leader.Kill() })
 	c.concurrently(c.syncUntilDone)
+	c.sprung(c.pcs[2])
 	c.do(<-killed)
 	c.check()
 	c.do(c.centre.Start(c.ctx))
 	c.check()
+}
+
+// sprung ends the test if a PC's sync did not come to the mark of its trap.
+func (c *city) sprung(p *pc) {
+	c.Helper()
+	if !p.relay.sprung() {
+		c.Fatalf("%s: the sync was too short to be met in its middle", p.Union)
+	}
 }
 
 // pointAt sends all PCs to one node.
@@ -143,6 +152,7 @@ func (c *city) killAll() {
 		}
 		return r.Want(cutStatuses...)
 	})
+	c.sprung(c.pcs[1])
 	c.do(<-killed)
 	for _, p := range c.pcs {
 		if s := c.status(p); s.Saved != p.saved {
