@@ -23,6 +23,12 @@ type dialError struct{ err error }
 func (e dialError) Error() string { return "connect: " + e.err.Error() }
 func (e dialError) Unwrap() error { return e.err }
 
+// lineError is a failure of a line that had been made, before an answer came.
+type lineError struct{ err error }
+
+func (e lineError) Error() string { return "line broke: " + e.err.Error() }
+func (e lineError) Unwrap() error { return e.err }
+
 // explain gives an error of a call the code that a person reads. Errors of the caller's own
 // context were looked at before.
 func explain(op string, err error) error {
@@ -39,18 +45,18 @@ func explain(op string, err error) error {
 		return syncproto.Fail(syncproto.CodeCut, op, err)
 	}
 	switch connect.CodeOf(err) {
-	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeUnauthenticated, connect.CodePermissionDenied:
+	case connect.CodeUnavailable, connect.CodeUnauthenticated, connect.CodePermissionDenied:
 		return syncproto.Fail(syncproto.CodeUnreachable, op, err)
 	}
 	return syncproto.Fail(syncproto.CodeAnswer, op, err)
 }
 
-// isCut reports whether a line broke that had been made.
+// isCut reports whether a line broke that had been made, before an answer or inside one.
 func isCut(err error) bool {
-	var whole *url.Error
+	var line lineError
 	var part *net.OpError
-	return errors.As(err, &whole) || errors.As(err, &part) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &line) || errors.As(err, &part) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // gravity orders the errors for which another node may do better: the one with the highest

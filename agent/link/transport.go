@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"unionsync/internal/rpc/tlsid"
 	"unionsync/syncproto"
 )
 
@@ -34,7 +36,11 @@ func (l *Link) Bytes() (sent, received int64) {
 	return l.count.sent.Load(), l.count.received.Load()
 }
 
-type counter struct{ sent, received, requests, connections atomic.Int64 }
+// counter counts, and keeps what a node said of our certificate.
+type counter struct {
+	sent, received, requests, connections atomic.Int64
+	refused                               atomic.Pointer[error]
+}
 
 // counted is a connection whose bytes are counted.
 type counted struct {
@@ -46,6 +52,9 @@ type counted struct {
 func (c counted) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.c.received.Add(int64(n))
+	if err != nil && syncproto.CodeOf(tlsid.Explain(err)) == syncproto.CodeCertRefused {
+		c.c.refused.Store(&err)
+	}
 	return n, err
 }
 
@@ -117,13 +126,25 @@ func named(config *tls.Config, addr string) *tls.Config {
 	return c
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. An error says whether a line had been made. A
+// node that refuses our certificate says so after the handshake, to whoever reads next;
+// the round trip itself may fail with no more than a closed connection.
 func (r *routes) RoundTrip(q *http.Request) (*http.Response, error) {
 	r.count.requests.Add(1)
+	r.count.refused.Store(nil)
+	way := r.straight
 	if u, err := r.proxy(q); err != nil || u != nil {
-		return r.through.RoundTrip(q)
+		way = r.through
 	}
-	return r.straight.RoundTrip(q)
+	answer, err := way.RoundTrip(q)
+	var dial dialError
+	switch refused := r.count.refused.Load(); {
+	case err == nil || errors.As(err, &dial):
+		return answer, err
+	case refused != nil:
+		return nil, lineError{*refused}
+	}
+	return nil, lineError{err}
 }
 
 // CloseIdleConnections serves http.Client.
