@@ -212,6 +212,21 @@ func TestTwoUnions(t *testing.T) {
 	d.run("status").ok().says(unionA, unionB)
 }
 
+// TestTwoUnionsOneFails: the error of any union is told, whatever another left to a person.
+func TestTwoUnionsOneFails(t *testing.T) {
+	d := enrolled(t)
+	d.run("enrol", "--centre", agenttest.Address, "--code", d.code(unionB)).ok()
+	d.run("add", "disclosure", "--union", unionA, "标题=食堂账目", "公开日期=2024-03-01").says()
+	d.centre.Union(unionA).Hold = func(*syncproto.Change) syncproto.HeldReason { return syncproto.HeldValue }
+	d.centre.Fault = func(q *syncpb.Request, _ bool) error {
+		if q.GetUnion() == unionB {
+			return syncproto.Fail(syncproto.CodeDeviceRevoked, "test", nil)
+		}
+		return nil
+	}
+	d.run("sync").fails(clikit.ExitRefused, syncproto.CodeDeviceRevoked).says(unionA, unionB)
+}
+
 // TestRun: it stays until it is stopped, and that is no error.
 func TestRun(t *testing.T) {
 	d := enrolled(t)

@@ -41,7 +41,7 @@ func (p program) save(c *cli.Context, u *union.Union, drafts []union.Draft) erro
 	}
 	all, err := u.SaveGroup(c.Context, drafts)
 	if err != nil {
-		return refusal(s, err)
+		return refusal(err)
 	}
 	saved := all[0]
 	for _, more := range all[1:] {

@@ -60,10 +60,8 @@ func (p program) doImport(c *cli.Context) (err error) {
 			return cause
 		}
 		r := importReport{view: viewOf(c, u), im: im, file: args[0], apply: o.Apply, cut: cause != nil}
-		if !s.JSON || cause == nil { // an error is an object of its own
-			if err := s.Print(r.out(), r.print); err != nil {
-				return err
-			}
+		if err := s.Print(r.out(), r.print); err != nil {
+			return err
 		}
 		return r.outcome(cause)
 	})

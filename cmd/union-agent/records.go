@@ -162,20 +162,21 @@ func findingsOf(s *clikit.Session, all []kind.Finding) []findingOut {
 
 // refusal prints why a draft is not saved, each reason on its own line, and gives the error
 // for the end.
-func refusal(s *clikit.Session, err error) error {
+func refusal(err error) error {
 	var refused *union.Refused
-	if !errors.As(err, &refused) || s.JSON {
+	if !errors.As(err, &refused) {
 		return err
 	}
+	var all []error
 	for _, p := range refused.Problems {
-		s.Note("  " + text.Sentence(s.Lang, p.Err()))
+		all = append(all, p.Err())
 	}
 	for _, f := range refused.Findings {
 		if f.Blocks() {
-			s.Note("  " + text.Sentence(s.Lang, f.Err()))
+			all = append(all, f.Err())
 		}
 	}
-	return err
+	return clikit.WithFindings(err, all)
 }
 
 func moment(t time.Time) string {

@@ -31,6 +31,7 @@ type syncedOut struct {
 	BytesIn   int64            `json:"bytes_received"`
 	ElapsedMS int64            `json:"elapsed_ms"`
 	Notices   []syncproto.Code `json:"notices"`
+	Error     *clikit.Failure  `json:"error,omitempty"` // why this union's sync did not end well
 }
 
 func syncedOf(code string, r union.Result) syncedOut {
@@ -55,13 +56,25 @@ func (p program) doSync(c *cli.Context) error {
 		return err
 	}
 	var errs []error
+	left := false // to a person
 	out := []syncedOut{}
 	for _, code := range all {
 		bar := s.Progress(s.T("agent.syncing"))
 		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Step(r.Sent+r.Received, 0) })
 		bar.Done()
-		errs = append(errs, err, attention(r, err))
-		if out = append(out, syncedOf(code, r)); s.JSON {
+		one := syncedOf(code, r)
+		if err != nil && s.JSON { // one value on standard output: the error stands in it
+			failure := s.ErrorOf(err)
+			one.Error, err = &failure, clikit.Outcome(clikit.ExitStatus(err))
+		}
+		if err != nil && len(errs) > 0 { // the first one is printed at the end
+			s.Note(code + " " + text.Sentence(s.Lang, err))
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		left = left || needsAttention(r)
+		if out = append(out, one); s.JSON {
 			continue
 		}
 		if len(all) > 1 {
@@ -76,15 +89,15 @@ func (p program) doSync(c *cli.Context) error {
 	if err := s.Print(out, func() error { return nil }); err != nil {
 		return err
 	}
+	if left && len(errs) == 0 {
+		return clikit.Outcome(clikit.ExitAttention)
+	}
 	return errors.Join(errs...)
 }
 
-// attention is the exit status of a sync that went well but left something to a person.
-func attention(r union.Result, err error) error {
-	if err == nil && (r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete) {
-		return clikit.Outcome(clikit.ExitAttention)
-	}
-	return nil
+// needsAttention reports whether a sync left something to a person.
+func needsAttention(r union.Result) bool {
+	return r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
 }
 
 // printSync says what a sync did, also one that was cut.

@@ -138,32 +138,23 @@ func (s *Session) groupAction(commands []*cli.Command, help cli.ActionFunc) cli.
 // object on Stdout. The cause is shown only where it is a bug.
 func (s *Session) printError(err error) {
 	var outcome Outcome
-	if err == nil || errors.As(err, &outcome) {
+	var coded *syncproto.Error
+	if err == nil || errors.As(err, &outcome) && !errors.As(err, &coded) {
 		return
 	}
-	sentence, hint, detail := text.Sentence(s.Lang, err), text.Hint(s.Lang, err), ""
-	if syncproto.CodeOf(err) == syncproto.CodeInternal {
-		detail = err.Error()
-	}
+	e := s.ErrorOf(err)
 	if s.JSON {
-		_ = s.PrintJSON(map[string]any{"error": jsonError{
-			Code: syncproto.CodeOf(err), Sentence: sentence, Hint: hint, Detail: detail,
-		}})
+		_ = s.PrintJSON(map[string]any{"error": e})
 		return
 	}
-	s.Note(s.T("cli.error") + sentence)
-	if hint != "" {
-		s.Note(s.T("cli.hint") + hint)
+	s.Note(s.T("cli.error") + e.Sentence)
+	for _, f := range e.Findings {
+		s.Note("  " + f.Sentence)
 	}
-	if detail != "" {
-		s.Note("  (" + printable(detail) + ")")
+	if e.Hint != "" {
+		s.Note(s.T("cli.hint") + e.Hint)
 	}
-}
-
-// jsonError is how an error looks with --json.
-type jsonError struct {
-	Code     syncproto.Code `json:"code"`
-	Sentence string         `json:"sentence"`
-	Hint     string         `json:"hint,omitempty"`
-	Detail   string         `json:"detail,omitempty"`
+	if e.Detail != "" {
+		s.Note("  (" + printable(e.Detail) + ")")
+	}
 }

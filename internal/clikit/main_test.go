@@ -258,3 +258,45 @@ func TestReaderGone(t *testing.T) {
 		}
 	}
 }
+
+// TestFindings: each thing that is wrong is said, as lines below the error and in its
+// object with --json.
+func TestFindings(t *testing.T) {
+	build := func(*Session) *cli.App {
+		return &cli.App{Name: "x", Action: func(*cli.Context) error {
+			return WithFindings(syncproto.Fail(syncproto.CodeInvalid, "save", nil),
+				[]error{syncproto.Fail(syncproto.CodeNotFound, "look", nil), syncproto.Fail(syncproto.CodeUnreachable, "sync", nil)})
+		}}
+	}
+	run := func(args ...string) (stdout, stderr string, status int) {
+		var out, errs bytes.Buffer
+		status = Main(context.Background(), build, IO{Args: append([]string{"x"}, args...), Stdout: &out, Stderr: &errs,
+			Env: func(string) string { return "" }, Now: time.Now})
+		return out.String(), errs.String(), status
+	}
+	if out, errs, status := run(); out != "" || status != ExitInput || strings.Count(errs, "E103") != 1 || strings.Count(errs, "E512") != 1 {
+		t.Errorf("status %d, stdout %q, stderr %q", status, out, errs)
+	}
+	out, _, status := run("--json")
+	var got struct {
+		Error Failure `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != ExitInput || len(got.Error.Findings) != 2 ||
+		got.Error.Findings[1].Code != syncproto.CodeUnreachable {
+		t.Errorf("status %d, %v: %s", status, err, out)
+	}
+}
+
+// TestErrorBesideOutcome: an outcome that was printed does not hide an error that was not.
+func TestErrorBesideOutcome(t *testing.T) {
+	build := func(*Session) *cli.App {
+		return &cli.App{Name: "x", Action: func(*cli.Context) error {
+			return errors.Join(Outcome(ExitAttention), syncproto.Fail(syncproto.CodeUnreachable, "sync", nil))
+		}}
+	}
+	var errs bytes.Buffer
+	Main(context.Background(), build, IO{Args: []string{"x"}, Stdout: io.Discard, Stderr: &errs, Env: func(string) string { return "" }, Now: time.Now})
+	if !strings.Contains(errs.String(), "E512") {
+		t.Errorf("stderr %q", errs.String())
+	}
+}

@@ -71,11 +71,18 @@ func (r Result) Failure() Failed {
 		if d.Decode(&raw) != nil {
 			return Failed{} // no such object
 		}
-		var v struct {
+		type failed struct {
 			Error Failed `json:"error"`
 		}
-		if json.Unmarshal(raw, &v) == nil && v.Error.Code != 0 {
-			return v.Error
+		var one failed
+		var all []failed // of several unions
+		if json.Unmarshal(raw, &one) != nil && json.Unmarshal(raw, &all) != nil {
+			continue
+		}
+		for _, v := range append(all, one) {
+			if v.Error.Code != 0 {
+				return v.Error
+			}
 		}
 	}
 }
