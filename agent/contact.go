@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 // went. It can be read while another program has the union open. Nothing in it is needed:
 // one that is lost costs a sync that was not due.
 type contact struct {
+	Version  int           `json:"version"` // one that is newer is not read
 	Name     string        `json:"name"`
 	Slot     schedule.Slot `json:"slot"`
 	Complete int64         `json:"complete"` // when the newest complete sync ended, Unix seconds; 0: never
@@ -35,6 +37,9 @@ func (a *Agent) loadContact(union string) contact {
 	if err == nil {
 		err = json.Unmarshal(b, &c)
 	}
+	if err == nil && c.Version > contactVersion {
+		err = fmt.Errorf("version %d", c.Version)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.c.Log.Warn("the note of the newest syncs cannot be read", "union", union, "error", err)
 		return contact{}
@@ -42,7 +47,10 @@ func (a *Agent) loadContact(union string) contact {
 	return c
 }
 
+const contactVersion = 1
+
 func (a *Agent) saveContact(union string, c contact) error {
+	c.Version = contactVersion
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err

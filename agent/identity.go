@@ -92,6 +92,7 @@ func (a *Agent) makeDevice() (device, error) {
 // centre is what this PC knows of its city's centre. It is one file, so that enrolment
 // takes effect in one step.
 type centre struct {
+	Version     int      `json:"version"`
 	CA          []byte   `json:"ca"`          // DER
 	Certificate []byte   `json:"certificate"` // of this PC, DER
 	Typed       string   `json:"typed"`       // the address that was typed at enrolment
@@ -111,6 +112,9 @@ func (a *Agent) loadCentre() (c centre, ok bool, err error) {
 	if err == nil {
 		err = json.Unmarshal(b, &c)
 	}
+	if err == nil && c.Version > centreVersion {
+		return c, false, syncproto.Fail(syncproto.CodeNewerFormat, "read centre", nil, "file", centreFile)
+	}
 	if err == nil {
 		c.ca, err = tlsid.ParseCA(c.CA)
 	}
@@ -123,7 +127,10 @@ func (a *Agent) loadCentre() (c centre, ok bool, err error) {
 	return c, true, nil
 }
 
+const centreVersion = 1
+
 func (a *Agent) saveCentre(c centre) error {
+	c.Version = centreVersion
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", centreFile, err)

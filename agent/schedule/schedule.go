@@ -8,9 +8,9 @@ import "time"
 
 // Slot is when the centre wants this union, in minutes after local midnight.
 type Slot struct {
-	Minute      int
-	WindowStart int
-	WindowEnd   int // below WindowStart: the window goes over midnight
+	Minute      int `json:"minute"`
+	WindowStart int `json:"window_start"`
+	WindowEnd   int `json:"window_end"` // below WindowStart: the window goes over midnight
 }
 
 // Default is the slot of a union that the centre has told none.
