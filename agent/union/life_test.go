@@ -367,6 +367,13 @@ func TestDeliveryAndHistory(t *testing.T) {
 	if _, err := p.u.DropHeld(ctx, "member", id, "", ""); syncproto.CodeOf(err) != syncproto.CodeNothingChanged {
 		t.Errorf("dropped twice: %v", err)
 	}
+	edit("钳工") // who has dropped what was held may save anew, and it counts
+	p.sync(c)
+	deliveries(union.Delivered, union.Dropped, union.Dropped, union.Delivered, union.Delivered)
+	status(union.Status{Saved: 6, Delivered: 6, Proved: true})
+	if got := get(t, p.u, id).Values[field("post")]; string(got) != "钳工" {
+		t.Errorf("after the drop: %s", got)
+	}
 	if _, err := p.u.History(ctx, "member", syncproto.RecordID{1}); syncproto.CodeOf(err) != syncproto.CodeNotFound {
 		t.Errorf("history of nothing: %v", err)
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -163,7 +164,14 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 		return 0, 0, err
 	}
 	after, result := before, merge.Result{Kind: syncproto.VerdictHeld}
-	if reason == syncproto.HeldNot {
+	switch {
+	case reason != syncproto.HeldNot:
+	case drops(c.change):
+		if err := a.drop(c, key); err != nil {
+			return 0, 0, err
+		}
+		after, result.Kind = touched(before, v.Position), syncproto.VerdictApplied
+	default:
 		after, result = merge.Merge(a.classes(key.Kind), before, c.change, c.place.Dot(), v.Position)
 		if len(after.Encode()) > syncproto.MaxRecordBytes {
 			after, result.Kind, reason = before, syncproto.VerdictHeld, syncproto.HeldTooLarge
@@ -199,6 +207,9 @@ func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.
 	}
 	if bad := c.change.Check(); bad != nil {
 		return syncproto.HeldMalformed, nil //nolint:nilerr // a verdict, not a failure
+	}
+	if drops(c.change) {
+		return syncproto.HeldNot, nil // it ends a hold, so it is not held behind it
 	}
 	q := new(entrypb.HeldQueue)
 	behind, err := getMessage(a.txn, keyHeld(c.union, c.place.Journal, key), q)
@@ -244,6 +255,42 @@ func (a *applier) queue(c *arrival, key syncproto.RecordKey, p syncproto.Positio
 		return err
 	}
 	q.Positions = append(q.Positions, uint64(p))
+	return a.setMessage(k, q)
+}
+
+// drops reports whether c does nothing but end holds, leaving what was held to history.
+func drops(c *syncproto.Change) bool { return c.Verb == syncproto.VerbDrop && len(c.Edits) == 0 }
+
+// drop takes the held changes that c names out of its record's queue. What it does not
+// name, because it came after the author had looked, stays held until it is dropped too.
+func (a *applier) drop(c *arrival, key syncproto.RecordKey) error {
+	k := keyHeld(c.union, c.place.Journal, key)
+	q := new(entrypb.HeldQueue)
+	if ok, err := getMessage(a.txn, k, q); err != nil || !ok {
+		return err
+	}
+	ended := map[uint64]bool{}
+	for _, r := range c.change.Resolves {
+		if r.Field != 0 {
+			continue
+		}
+		b, err := getBytes(a.txn, keyPlace(r.Dot))
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			continue // it is not here: nothing to end
+		}
+		pos, err := decodePosition(b)
+		if err != nil {
+			return err
+		}
+		ended[uint64(pos)] = true
+	}
+	q.Positions = slices.DeleteFunc(q.Positions, func(p uint64) bool { return ended[p] })
+	if len(q.Positions) == 0 {
+		return a.delete(k)
+	}
 	return a.setMessage(k, q)
 }
 

@@ -19,7 +19,7 @@ type Centre struct {
 
 	log     []logged
 	records map[syncproto.RecordKey]*merge.Record
-	held    map[heldKey]bool
+	held    map[heldKey][]syncproto.Dot
 }
 
 type logged struct {
@@ -39,7 +39,7 @@ func NewCentre(history []byte) *Centre {
 	return &Centre{
 		History: history, Class: Asks,
 		Hold:    func(*syncproto.Change) syncproto.HeldReason { return syncproto.HeldNot },
-		records: map[syncproto.RecordKey]*merge.Record{}, held: map[heldKey]bool{},
+		records: map[syncproto.RecordKey]*merge.Record{}, held: map[heldKey][]syncproto.Dot{},
 	}
 }
 
@@ -98,25 +98,37 @@ func (c *Centre) change(place, prev syncproto.Place, b []byte) (syncproto.Verdic
 	}
 	v := syncproto.Verdict{Position: c.Head() + 1, Kind: syncproto.VerdictHeld, Reason: reason}
 	hk := heldKey{journal: place.Journal, record: key}
-	if ch != nil && c.held[hk] {
+	drops := ch != nil && ch.Verb == syncproto.VerbDrop && len(ch.Edits) == 0
+	if len(c.held[hk]) > 0 && ch != nil && !drops {
 		v.Reason = syncproto.HeldBehind
 	}
 	before := c.records[key]
-	if v.Reason == syncproto.HeldNot {
+	switch {
+	case drops && v.Reason == syncproto.HeldNot:
+		c.held[hk] = slices.DeleteFunc(c.held[hk], func(d syncproto.Dot) bool {
+			return slices.Contains(ch.Resolves, syncproto.FieldDot{Dot: d})
+		})
+		v.Kind, c.records[key] = syncproto.VerdictApplied, movedTo(before, v.Position)
+	case v.Reason == syncproto.HeldNot:
 		after, res := merge.Merge(c.Class(key.Kind), before, ch, place.Dot(), v.Position)
 		c.records[key], v.Kind = after, res.Kind
-	} else if ch != nil {
-		c.held[hk] = true
-		moved := merge.Record{}
-		if before != nil {
-			moved = *before
-		}
-		moved.Pos = v.Position
-		c.records[key] = &moved
+	case ch != nil:
+		c.held[hk] = append(c.held[hk], place.Dot())
+		c.records[key] = movedTo(before, v.Position)
 	}
 	v.Hash = merge.ShortHash(key, c.records[key])
 	c.log = append(c.log, logged{place: place, prev: prev, key: key, verdict: v})
 	return v, key
+}
+
+// movedTo gives r at another place of the feed.
+func movedTo(r *merge.Record, p syncproto.Position) *merge.Record {
+	moved := merge.Record{}
+	if r != nil {
+		moved = *r
+	}
+	moved.Pos = p
+	return &moved
 }
 
 // Head implements session.View.
