@@ -27,7 +27,7 @@ type Config struct {
 // goroutine at a time; everything else may be called at any time.
 type Ledger struct {
 	cfg Config
-	use sync.RWMutex // held for reading by every reader; Restore holds it to switch stores
+	use readers // every reader is in it; Restore waits until none is, to switch stores
 
 	mu    sync.RWMutex // guards what follows; Restore swaps all of it
 	db    *badger.DB
@@ -127,8 +127,7 @@ func loadKinds(txn *badger.Txn) (*kind.Set, error) {
 
 // Close closes the store; nothing may be running.
 func (l *Ledger) Close() error {
-	l.use.Lock()
-	defer l.use.Unlock()
+	defer l.use.alone()()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.db.Close(); err != nil {
@@ -195,7 +194,7 @@ type reader struct {
 
 // read opens a reader; its timestamp is kept from being cleaned up until done.
 func (l *Ledger) read() *reader {
-	l.use.RLock()
+	l.use.enter()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pins[l.ts]++
@@ -203,7 +202,7 @@ func (l *Ledger) read() *reader {
 }
 
 func (r *reader) done() {
-	defer r.l.use.RUnlock()
+	defer r.l.use.leave()
 	r.txn.Discard()
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()

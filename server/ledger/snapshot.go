@@ -96,8 +96,7 @@ func (l *Ledger) Restore(in io.Reader) error {
 	if err := fill(l.cfg, fresh, in); err != nil {
 		return errors.Join(fmt.Errorf("restore ledger: %w", err), os.RemoveAll(fresh))
 	}
-	l.use.Lock()
-	defer l.use.Unlock()
+	defer l.use.alone()()
 	if err := os.Rename(fresh, l.cfg.Dir+".ok"); err != nil { // from here the new state wins
 		return fmt.Errorf("restore ledger: %w", err)
 	}
