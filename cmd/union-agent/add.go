@@ -24,7 +24,7 @@ func (p program) add(s *clikit.Session) *cli.Command {
 				}
 				drafts, err := agent.Drafts(c.Context, u, k, syncproto.RecordID{}, args[1:])
 				if err != nil {
-					return err
+					return withFields(s, k, err)
 				}
 				return p.save(c, u, drafts)
 			})

@@ -222,3 +222,15 @@ func TestReadingChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTerminalIsSafe: what somebody typed somewhere never reaches the terminal as an order.
+func TestTerminalIsSafe(t *testing.T) {
+	d := enrolled(t)
+	number := citizen("33070219900101123")
+	d.member("张三", number)
+	d.run("set", "member", number, "部门=甲", "--as", "\x1b[31m王", "--note", "a\x1b]0;x\x07b").ok()
+	list := write(t, "名册.csv", []byte("姓名,证件号码,民族\n\x1b[2J李四,1234,汉族\n"))
+	for _, args := range [][]string{{"history", "member", number}, {"import", list}, {"list", "member"}, {"show", "member", number}} {
+		d.run(args...).silent("\x1b", "\x07")
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -87,24 +88,44 @@ func (v view) any(k *kind.Kind, n syncproto.FieldNumber, b []byte) string {
 	return string(b)
 }
 
+// printEvents writes one block for each event: who and when, then each field on a line.
 func (v view) printEvents(k *kind.Kind, all []union.Event) error {
 	s := v.s
-	t := clikit.Table{Head: []string{s.T("agent.word_time"), s.T("agent.word_actor"), s.T("agent.word_changes"), s.T("agent.word_delivery")}}
+	var b strings.Builder
 	for _, e := range all {
-		state := s.T("agent.delivery_" + string(e.Delivery))
-		if e.Verdict.Kind == syncproto.VerdictHeld {
-			state += " (" + s.T("agent.held_"+e.Verdict.Reason.String()) + ")"
+		who := e.Actor
+		if who == "" {
+			who = s.T("word.unknown")
 		}
-		if e.Verdict.Kind == syncproto.VerdictConflict {
-			state += " (" + s.T("agent.state_conflict") + ")"
+		at := moment(e.Time)
+		if at == "" {
+			at = s.T("agent.no_time")
 		}
-		t.Rows = append(t.Rows, []string{moment(e.Time), e.Actor, v.changes(k, e), state})
+		b.WriteString(clean(at+"  "+who+"  "+v.delivery(e)) + "\n")
+		for _, line := range v.changes(k, e) {
+			b.WriteString("  " + clean(line) + "\n")
+		}
 	}
-	return s.PrintTable(t)
+	if _, err := fmt.Fprint(s.Stdout, b.String()); err != nil {
+		return fmt.Errorf("print history: %w", err)
+	}
+	return nil
 }
 
-// changes says in one cell what an event did.
-func (v view) changes(k *kind.Kind, e union.Event) string {
+// delivery says how far an event has come, and what the centre made of it.
+func (v view) delivery(e union.Event) string {
+	state := v.s.T("agent.delivery_" + string(e.Delivery))
+	switch e.Verdict.Kind {
+	case syncproto.VerdictHeld:
+		return state + " (" + v.s.T("agent.held_"+e.Verdict.Reason.String()) + ")"
+	case syncproto.VerdictConflict:
+		return state + " (" + v.s.T("agent.state_conflict") + ")"
+	}
+	return state
+}
+
+// changes says what an event did, a line for each field.
+func (v view) changes(k *kind.Kind, e union.Event) []string {
 	var out []string
 	for _, c := range e.Changes {
 		after := v.any(k, c.Field, c.After)
@@ -121,5 +142,5 @@ func (v view) changes(k *kind.Kind, e union.Event) string {
 	if e.Note != "" {
 		out = append(out, v.s.T("agent.with_note", "note", e.Note))
 	}
-	return strings.Join(out, "; ")
+	return out
 }

@@ -161,7 +161,7 @@ func (r importReport) general() []string {
 // reasons, every normalisation, and the counts at the end, where they are seen.
 func (r importReport) print() error {
 	var b strings.Builder
-	line := func(parts ...string) { b.WriteString(strings.Join(parts, "") + "\n") }
+	line := func(parts ...string) { b.WriteString(clean(strings.Join(parts, "")) + "\n") }
 	for _, g := range r.general() {
 		line(g)
 	}
@@ -212,7 +212,7 @@ func (r importReport) printNotes(line func(...string)) {
 	headed := false
 	for i := range r.im.Plan.Rows {
 		row := &r.im.Plan.Rows[i]
-		if row.Verdict == sheet.Refuse || len(row.Notes) == 0 {
+		if row.Verdict != sheet.Normalise || len(row.Notes) == 0 || r.im.Late[i] != nil {
 			continue
 		}
 		if !headed {

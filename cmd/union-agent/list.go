@@ -42,7 +42,7 @@ func (p program) doList(c *cli.Context) error {
 		}
 		fields, err := columns(k, c.String("fields"))
 		if err != nil {
-			return err
+			return withFields(s, k, err)
 		}
 		l := &listing{view: viewOf(c, u), fields: fields, limit: c.Int("limit"), offset: c.Int("offset")}
 		l.out.Kind, l.out.Records = k.Name, []recordOut{}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -139,6 +141,19 @@ func recordArg(c *cli.Context, a *agent.Agent, u *union.Union, args []string) (u
 	return u.Get(k.Name, id)
 }
 
+// withFields adds to an error about a field's name, in words, which fields there are.
+func withFields(s *clikit.Session, k *kind.Kind, err error) error {
+	if s.JSON || err == nil || syncproto.CodeOf(err) != syncproto.CodeUnknownName {
+		return err
+	}
+	var names []string
+	for _, f := range k.Fields {
+		names = append(names, f.Label.In(string(s.Lang)))
+	}
+	s.Note(s.T("agent.known_fields", "kind", k.Label.In(string(s.Lang)), "fields", strings.Join(names, s.T("agent.comma"))))
+	return err
+}
+
 // findingOut is one finding in JSON.
 type findingOut struct {
 	Code     syncproto.Code `json:"code"`
@@ -177,6 +192,20 @@ func refusal(err error) error {
 		}
 	}
 	return clikit.WithFindings(err, all)
+}
+
+// clean takes out of a line what would move the cursor or colour the terminal: it holds
+// what somebody typed somewhere.
+func clean(line string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control):
+			return -1
+		}
+		return r
+	}, line)
 }
 
 func moment(t time.Time) string {

@@ -29,7 +29,7 @@ func (p program) set(s *clikit.Session) *cli.Command {
 				}
 				drafts, err := agent.Drafts(c.Context, u, row.Kind, row.ID, args[2:])
 				if err != nil {
-					return err
+					return withFields(s, row.Kind, err)
 				}
 				agent.Decide(&drafts[0], row)
 				return p.save(c, u, drafts)
