@@ -267,3 +267,19 @@ func TestSchemaSaysWhatIsMissing(t *testing.T) {
 		t.Error("a short key passed")
 	}
 }
+
+// TestAllHeld: a member of whom everything is held is not counted, nor is his event, until
+// something of the record has come.
+func TestAllHeld(t *testing.T) {
+	c := newStepper(t)
+	c.step(aUnit("B1", "330702"), plain{kind: "member", union: "B1", id: "held"},
+		anEvent("B1", "held1", "held", EventJoin, "2024-01-01"), plain{kind: "member", union: "B1", id: "alone"})
+	q := Query{Day: day("2024-09-30")}
+	if a := c.count(t, q); a.Total != (Numbers{}) {
+		t.Errorf("nothing of them is applied, and they count as %+v", a.Total)
+	}
+	c.step(aMember("B1", "held", "sex", "2"))
+	if a := c.count(t, q); a.Total != (Numbers{Members: 1}) {
+		t.Errorf("after the record has come: %+v", a.Total)
+	}
+}

@@ -44,7 +44,7 @@ const none int32 = -1
 // member is what the census keeps of a member record; one that is only referred to is absent.
 type member struct {
 	at      recordAt
-	present bool // it has come, and is not void
+	present bool // it has come, not all of it held, and is not void
 	dims    [numCoded]uint8
 	birth   Day // Always if unknown
 	key     personKey
@@ -100,7 +100,7 @@ func (p *people) put(union string, key syncproto.RecordKey, r *merge.Record) {
 func (p *people) putMember(at recordAt, union string, r *merge.Record) {
 	s, m := p.schema, p.memberOf(at)
 	x := &p.members[m]
-	x.present = !r.Void()
+	x.present = len(r.Fields) > 0 && !r.Void() // without fields: all that came of it is held
 	for i, f := range s.coded {
 		v, _ := r.Value(f)
 		x.dims[i] = s.words[i].number(v)
