@@ -100,7 +100,7 @@ func (g *Gate) commitUnits(ctx context.Context, changes []*entrypb.StaffChange) 
 			n++
 		}
 		res, err := g.propose(ctx, &entrypb.Staff{
-			Time: g.now(), Actor: "node/" + g.cfg.Node.ID(), Changes: changes[:n], Node: g.cfg.Node.ID(),
+			Time: g.now(), Actor: clip("node/"+g.cfg.Node.ID(), syncproto.MaxActorBytes), Changes: changes[:n], Node: g.cfg.Node.ID(),
 		})
 		if err != nil {
 			return err

@@ -60,7 +60,10 @@ func (a *applier) staff(s *entrypb.Staff) (any, error) {
 			return nil, err
 		}
 		if v.Kind == syncproto.VerdictHeld {
-			return nil, fmt.Errorf("staff change to kind %d is held: %s", c.Kind, v.Reason)
+			// A result and no error: all replicas come to it, and an error would stop them all,
+			// and again whenever they start. What came before it in the entry stands.
+			return syncproto.Fail(syncproto.CodeInvalid, "apply staff change",
+				fmt.Errorf("kind %d is held: %s", c.Kind, v.Reason), "what", "change"), nil
 		}
 	}
 	res.Head = headOf(a.meta)
