@@ -15,13 +15,14 @@ import (
 // 10,000 members. Each was measured; ValueThreshold above 15 % of MemTableSize or one
 // compactor make Open fail, BlockCacheSize 0 with compression panics. A compaction holds
 // several tables under construction at three times their size and 3 MiB: smaller ones than
-// these come in greater number and save nothing.
+// these come in greater number and save nothing. Each opening leaves a table in level zero,
+// and each compaction writes most of level one again: four openings share one.
 func badgerOptions(dir string, key []byte, log *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithMemTableSize(1 << 20).
 		WithNumMemtables(1).
-		WithNumLevelZeroTables(1).
-		WithNumLevelZeroTablesStall(2).
+		WithNumLevelZeroTables(4).
+		WithNumLevelZeroTablesStall(8).
 		WithValueLogFileSize(1 << 20).
 		WithValueThreshold(64 << 10).
 		WithBaseTableSize(512 << 10).
