@@ -93,8 +93,22 @@ func (u *Union) commit(g *group) ([]Saved, error) {
 	}
 	if err := g.s.Add(owns); err != nil {
 		u.o.Log.Error("saved, but the store failed; it will be made again", "first", places[0].Seq, "error", err)
+		u.layAgain(g.s, owns)
 	}
 	return g.saved(), nil
+}
+
+// layAgain is for saved changes that the store of their save did not take. One that was made
+// again meanwhile may be without them: then they are laid over it, or it is made again too.
+func (u *Union) layAgain(failed *store.Store, owns []store.Own) {
+	u.storeMu.RLock()
+	defer u.storeMu.RUnlock()
+	if u.s == nil || u.s == failed || u.s.State().Head.Seq >= owns[len(owns)-1].Place.Seq {
+		return
+	}
+	if err := u.s.Add(owns); err != nil {
+		u.o.Log.Error("the store made again fails too", "first", owns[0].Place.Seq, "error", err)
+	}
 }
 
 func (g *group) saved() []Saved {
