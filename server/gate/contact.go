@@ -37,7 +37,11 @@ func newContacts() *contacts { return &contacts{pooled: map[contactKey]*entrypb.
 func (c *contacts) note(union string, device []byte, note *entrypb.Contact) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pooled[contactKey{union, string(device)}] = note
+	k := contactKey{union, string(device)}
+	if was := c.pooled[k]; was.GetComplete() {
+		note.Complete = true // it did come to its end a moment ago, which a later request does not undo
+	}
+	c.pooled[k] = note
 }
 
 func (c *contacts) take() map[contactKey]*entrypb.Contact {
