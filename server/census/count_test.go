@@ -189,6 +189,14 @@ func TestFresh(t *testing.T) {
 	if got := c.count(t, q).Unions; got.Grassroots != 1 || got.Fresh != 1 {
 		t.Errorf("named unions, one dissolved since: %+v", got)
 	}
+	q.Contacts["A1"] = Contact{Last: hours(-24 * 400), Proved: true}
+	if got := c.count(t, q).Unions; got.Fresh != 0 || got.Late != 1 || got.Proved != 0 {
+		t.Errorf("a note that a clock a year ahead wrote: %+v, want it not called fresh", got)
+	}
+	q.Contacts["A1"] = Contact{Last: now + 60}
+	if got := c.count(t, q).Unions; got.Fresh != 1 {
+		t.Errorf("a note of a node whose clock is a minute ahead: %+v", got)
+	}
 }
 
 func TestBadQueries(t *testing.T) {

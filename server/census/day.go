@@ -51,6 +51,9 @@ func (d Day) String() string {
 
 func (d Day) time() time.Time { return time.Unix(int64(d)*secondsPerDay, 0).UTC() }
 
+// DayAt gives the day in China at a moment, in Unix seconds.
+func DayAt(unix int64) Day { return Day((unix + chinaOffset) / secondsPerDay) }
+
 func dayOf(t time.Time) Day { return Day(t.Unix() / secondsPerDay) }
 
 // recordDay reads the canonical bytes of a date. A date known to the month only stands for

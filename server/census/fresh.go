@@ -8,7 +8,7 @@ import "time"
 func (c *Census) fresh(b *book, q *Query, k epoch, masks []mask) Unions {
 	u := Unions{WithinHours: q.FreshWithin.Hours(), AskedAt: q.Now}
 	since := q.Now - int64(q.FreshWithin/time.Second)
-	today := dayOf(time.Unix(q.Now, 0).In(china))
+	today := DayAt(q.Now)
 	for n, code := range b.codes {
 		at := b.unitAt(uint32(n), k)
 		if !at.isGrassroots(q.Day) || !at.isGrassroots(today) || !passes(b, uint32(n), k, masks) {
@@ -19,7 +19,9 @@ func (c *Census) fresh(b *book, q *Query, k epoch, masks []mask) Unions {
 		switch {
 		case contact.Last == 0:
 			u.Never++
-		case contact.Last < since:
+		case contact.Last < since, contact.Last > q.Now+clockSkew:
+			// A note from the future was written by a clock that was wrong: when the union was
+			// heard of is not known, so it is not called fresh.
 			u.Late++
 		default:
 			u.Fresh++
@@ -31,8 +33,13 @@ func (c *Census) fresh(b *book, q *Query, k epoch, masks []mask) Unions {
 	return u
 }
 
+// clockSkew is how far the clocks of two nodes may lie apart, in seconds.
+const clockSkew = 10 * 60
+
 // china is the time zone by which a moment becomes a day; it has had no summer time since 1991.
-var china = time.FixedZone("UTC+8", 8*60*60)
+var china = time.FixedZone("UTC+8", chinaOffset)
+
+const chinaOffset = 8 * 60 * 60 // seconds
 
 // passes reports whether the filters by union and county keep a union.
 func passes(b *book, union uint32, k epoch, masks []mask) bool {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server/census"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -44,7 +45,7 @@ func (g *Gate) importOrg(ctx context.Context, q *unionrpc.ImportOrgRequest) (*un
 	if err != nil {
 		return nil, err
 	}
-	c := newOrgCheck(t, g.cfg.Now().Format(time.DateOnly))
+	c := newOrgCheck(t, census.DayAt(g.cfg.Now().Unix()).String())
 	c.check(q.GetRows())
 	if len(c.problems) > 0 {
 		return &unionrpc.ImportOrgResponse{Problems: c.problems, Head: uint64(g.cfg.Ledger.Head())}, nil

@@ -149,14 +149,15 @@ func (g *Gate) count(ctx context.Context, q census.Query, position syncproto.Pos
 }
 
 func (g *Gate) query(q *unionrpc.CountsRequest) (census.Query, error) {
-	now := g.now()
+	// This node's own clock: the log's time may lie ahead for good if a leader's clock ever did.
+	now := g.cfg.Now().Unix()
 	out := census.Query{
 		Now: now, Known: syncproto.Position(q.GetKnown()), Zeros: q.GetZeros(),
 		FreshWithin: time.Duration(q.GetFreshSeconds()) * time.Second, Contacts: map[string]census.Contact{},
 	}
 	day := q.GetDay()
 	if day == "" {
-		day = g.cfg.Now().Format(time.DateOnly)
+		day = census.DayAt(now).String()
 	}
 	var err error
 	if out.Day, err = census.ParseDay(day); err != nil {
