@@ -39,6 +39,7 @@ type ownState struct {
 	keptAlarms uint32
 	tip        syncproto.Place
 	fromZero   bool
+	forked     bool
 	notices    map[syncproto.Code]int64 // of this sync: since when
 	before     map[syncproto.Code]int64 // as the sync before left them
 }
@@ -78,12 +79,12 @@ func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
 func (o *ownState) fill(s *session.State) {
 	s.History, s.Generation = o.history, o.generation
 	s.Budget, s.Alarms = o.budget, o.alarms
-	s.Tip, s.FromZero = o.tip, o.fromZero
+	s.Tip, s.FromZero, s.Forked = o.tip, o.fromZero, o.forked
 }
 
 // learn takes over what a round found out.
 func (o *ownState) learn(s session.State) {
-	o.tip, o.fromZero, o.alarms = s.Tip, s.FromZero, s.Alarms
+	o.tip, o.fromZero, o.forked, o.alarms = s.Tip, s.FromZero, s.Forked, s.Alarms
 }
 
 // notice remembers what a person should know until a sync finds it gone. A digest alarm

@@ -22,7 +22,8 @@ type State struct {
 	Tip      syncproto.Place // newest own place known to be at the centre; zero: not known
 	Answered uint64          // own changes up to here have a stored verdict
 	Settled  uint64          // own changes up to here are in the layer, or held
-	FromZero bool            // the centre refused the start: send from the beginning
+	FromZero bool            // the centre knows no place of this journal: send from the beginning
+	Forked   bool            // it knows only another branch of it: send behind what it has answered
 
 	Cursor  syncproto.Position // the feed is in the layer up to here
 	Whole   syncproto.Position // the cursor at the end of the last complete fetch
@@ -125,8 +126,11 @@ const maxWants = 1000
 // here: what it has already is answered again with its stored verdicts.
 func (s *State) start(j Journal) (syncproto.Place, error) {
 	seq := s.Receipt.Seq
-	if s.Tip.Seq > 0 {
+	switch {
+	case s.Tip.Seq > 0:
 		seq = s.Tip.Seq
+	case s.Forked:
+		seq = s.Answered
 	}
 	seq = min(seq, s.Answered)
 	if s.FromZero || seq == 0 {

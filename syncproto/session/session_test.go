@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -321,5 +322,41 @@ func TestDamagedFrame(t *testing.T) {
 	}
 	if len(c.Records()) != 3 || len(c.Positions()) != 4 {
 		t.Fatalf("%d records of %d changes", len(c.Records()), len(c.Positions()))
+	}
+}
+
+// TestClone: two PCs that use one journal, which went two ways, bring both branches to the
+// centre, however little fits into a batch, and are both told.
+func TestClone(t *testing.T) {
+	c, a := synced(t, 1)
+	clone := sessiontest.NewAgent("u1", 1, history)
+	clone.State.Budget = 1 // one change a batch
+	for _, p := range a.Own() {
+		clone.Append(p.Bytes, p.Change)
+	}
+	name := func(i int) syncproto.Change {
+		return syncproto.Change{Kind: 2, ID: record(i), Edits: []syncproto.Edit{{Field: fieldName, Value: []byte("z")}}}
+	}
+	a.Save(name(50))
+	if _, err := a.Sync(c.Exchange); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		clone.Save(name(60 + i))
+	}
+	for range 2 {
+		for _, x := range []*sessiontest.Agent{clone, a} {
+			if u, err := x.Sync(c.Exchange); err != nil || !u.Equal {
+				t.Fatalf("%v, %+v", err, u)
+			}
+		}
+	}
+	if got := len(c.Positions()); got != 7 {
+		t.Errorf("%d changes at the centre, want 7", got)
+	}
+	for i, x := range []*sessiontest.Agent{a, clone} {
+		if !slices.Contains(x.Notices, syncproto.CodeForked) || x.State.Settled != x.State.Head.Seq {
+			t.Errorf("agent %d: notices %v, settled %d of %d", i, x.Notices, x.State.Settled, x.State.Head.Seq)
+		}
 	}
 }

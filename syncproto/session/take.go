@@ -101,7 +101,8 @@ func (t *taker) tips() error {
 			best = p
 		}
 	}
-	t.s.Tip, t.s.FromZero = best, best.Seq == 0
+	t.s.Tip, t.s.Forked = best, best.Seq == 0 && foreign
+	t.s.FromZero = best.Seq == 0 && !foreign || slices.Contains(t.u.Refused, syncproto.CodeUnknownPrevious)
 	if foreign {
 		t.u.Notices = append(t.u.Notices, syncproto.CodeForked)
 	}
