@@ -46,6 +46,9 @@ func (p program) doImport(c *cli.Context) (err error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return syncproto.Fail(syncproto.CodeFileUnread, "open file", err, "file", args[0])
 	}
+	if info.Size() >= largeFile {
+		limitMemory(fileMemoryLimit)
+	}
 	return p.with(c, func(a *agent.Agent, u *union.Union) error {
 		k, err := agent.FindKind(a.Kinds(), c.String("kind"))
 		if err != nil {

@@ -29,16 +29,26 @@ const (
 
 // memoryLimit is from where on memory is collected before more is taken: the agent shares a
 // clerk's old PC with other programs. It is no hard limit. The daily commands on a union of
-// 10,000 members come near it at the end of a sync only; what must hold more at once, such as
-// an import of 10,000 rows, peaks at two thirds of what it would take and needs up to twice
-// the processor time.
+// 10,000 members come near it at the end of a sync only.
 const memoryLimit = 28 << 20
 
+// largeFile is from where on a spreadsheet gets fileMemoryLimit: it is planned as a whole,
+// and within the daily limit that takes up to twice the processor's time.
+const (
+	largeFile       = 256 << 10
+	fileMemoryLimit = 160 << 20
+)
+
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory(memoryLimit)
 	os.Exit(clikit.Run(program{home: os.UserHomeDir}.build))
+}
+
+// limitMemory sets the limit, unless somebody has set one from outside.
+func limitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 // program is what the commands take from outside beside the session; tests bring their own.
