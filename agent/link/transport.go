@@ -52,18 +52,33 @@ type counted struct {
 func (c counted) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.c.received.Add(int64(n))
+	c.noteRefusal(err)
+	return n, err
+}
+
+func (c counted) noteRefusal(err error) {
 	if err != nil && syncproto.CodeOf(tlsid.Explain(err)) == syncproto.CodeCertRefused {
 		c.c.refused.Store(&err)
 	}
-	return n, err
 }
 
 // Write implements net.Conn.
 func (c counted) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.c.sent.Add(int64(n))
+	if err != nil { // the other end may have said why before it closed; that is still to be read
+		if c.Conn.SetReadDeadline(time.Now().Add(lastWord)) == nil {
+			var one [1]byte
+			_, why := c.Conn.Read(one[:])
+			c.noteRefusal(why)
+		}
+	}
 	return n, err
 }
+
+// lastWord is how long a line that broke in writing is listened to: what the other end said
+// is here already, or not coming.
+const lastWord = 200 * time.Millisecond
 
 // routes sends each request straight to the node or through the proxy that is named for
 // it: only the straight way lets us stand between HTTP and TLS and count.
