@@ -8,6 +8,7 @@ import (
 
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
 )
 
 // Unit is a unit of the city's tree as lists show it. Its JSON form is stable.
@@ -26,6 +27,20 @@ type Unit struct {
 	Complete   int64  `json:"complete"` // newest exchange that left nothing to do
 	Proved     bool   `json:"proved"`   // a device showed to have the same records
 	Waiting    int    `json:"waiting"`  // changes that stood on its devices alone
+}
+
+// LevelName says a unit's level in a language; a level that this program does not know is
+// given as it is.
+func LevelName(code, lang string) string {
+	k, err := kind.Embedded().Find("org-unit")
+	if err != nil {
+		return code
+	}
+	f, err := k.Find("level")
+	if err != nil || code == "" {
+		return code
+	}
+	return f.Format([]byte(code), lang)
 }
 
 // Units gives a list as it was answered.

@@ -45,7 +45,7 @@ func printUnits(s *clikit.Session, units []server.Unit) error {
 		}}
 		for _, u := range units {
 			t.Rows = append(t.Rows, []string{
-				u.Code, u.Name, u.Level, u.Parent, fmt.Sprint(u.Devices), ago(s, u.Complete), yesNo(s, u.Proved), fmt.Sprint(u.Waiting),
+				u.Code, u.Name, server.LevelName(u.Level, string(s.Lang)), u.Parent, fmt.Sprint(u.Devices), ago(s, u.Complete), yesNo(s, u.Proved), fmt.Sprint(u.Waiting),
 			})
 		}
 		return s.PrintTable(t)
