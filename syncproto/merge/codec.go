@@ -151,8 +151,8 @@ func appendAlways(b []byte, n protowire.Number, v []byte) []byte {
 
 var errMalformed = errors.New("bytes are cut short or malformed")
 
-// Decode reads a record's bytes; the values it gives share b's memory. It refuses bytes
-// that [Record.Encode] would not have written the same way.
+// Decode reads a record's bytes; the values it gives share b's memory. It refuses dots and
+// fields that are out of order or named without being there; unknown parts are skipped.
 func Decode(b []byte) (*Record, error) {
 	if len(b) > 2*syncproto.MaxRecordBytes {
 		return nil, fmt.Errorf("decode record: %d bytes, want at most %d", len(b), 2*syncproto.MaxRecordBytes)
