@@ -1,10 +1,11 @@
 package syncproto
 
 import (
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"unionsync/syncproto/protofield"
 )
 
 // The layout of a change is protobuf's, written by hand so that the same change always
@@ -26,46 +27,46 @@ const (
 // written without its name.
 func (c *Change) Encode(own JournalID) []byte {
 	b := make([]byte, 0, 256)
-	b = appendString(b, chUnion, c.Union)
-	b = appendVarint(b, chKind, uint64(c.Kind))
-	b = appendBytes(b, chID, c.ID[:])
-	b = appendVarint(b, chKindVersion, uint64(c.KindVersion))
-	b = appendString(b, chActor, c.Actor)
-	b = appendVarint(b, chTime, protowire.EncodeZigZag(c.Time))
-	b = appendFixed64(b, chGroup, c.Group)
-	b = appendVarint(b, chBase, uint64(c.Base))
+	b = protofield.AppendString(b, chUnion, c.Union)
+	b = protofield.AppendVarint(b, chKind, uint64(c.Kind))
+	b = protofield.AppendBytes(b, chID, c.ID[:])
+	b = protofield.AppendVarint(b, chKindVersion, uint64(c.KindVersion))
+	b = protofield.AppendString(b, chActor, c.Actor)
+	b = protofield.AppendVarint(b, chTime, protowire.EncodeZigZag(c.Time))
+	b = protofield.AppendFixed64(b, chGroup, c.Group)
+	b = protofield.AppendVarint(b, chBase, uint64(c.Base))
 	for i := range c.Edits {
-		b = appendBytes(b, chEdit, c.Edits[i].encode(own))
+		b = protofield.AppendBytes(b, chEdit, c.Edits[i].encode(own))
 	}
 	for _, r := range c.Resolves {
-		b = appendBytes(b, chResolves, r.encode(own))
+		b = protofield.AppendBytes(b, chResolves, r.encode(own))
 	}
 	for _, s := range c.Saw {
-		b = appendBytes(b, chSaw, s.encode(own))
+		b = protofield.AppendBytes(b, chSaw, s.encode(own))
 	}
-	b = appendVarint(b, chVerb, uint64(c.Verb))
-	return appendString(b, chNote, c.Note)
+	b = protofield.AppendVarint(b, chVerb, uint64(c.Verb))
+	return protofield.AppendString(b, chNote, c.Note)
 }
 
 func (e *Edit) encode(own JournalID) []byte {
 	b := make([]byte, 0, 32+len(e.Value))
-	b = appendVarint(b, edField, uint64(e.Field))
-	b = appendBytes(b, edValue, e.Value)
+	b = protofield.AppendVarint(b, edField, uint64(e.Field))
+	b = protofield.AppendBytes(b, edValue, e.Value)
 	if e.Cleared {
-		b = appendVarint(b, edCleared, 1)
+		b = protofield.AppendVarint(b, edCleared, 1)
 	}
 	for _, d := range e.Overwrote {
-		b = appendBytes(b, edOverwrote, d.encode(own))
+		b = protofield.AppendBytes(b, edOverwrote, d.encode(own))
 	}
 	for _, a := range e.Add {
-		b = appendBytes(b, edAdd, a)
+		b = protofield.AppendBytes(b, edAdd, a)
 	}
 	for _, r := range e.Remove {
-		m := appendBytes(nil, elElement, r.Element)
+		m := protofield.AppendBytes(nil, elElement, r.Element)
 		for _, d := range r.Dots {
-			m = appendBytes(m, elDots, d.encode(own))
+			m = protofield.AppendBytes(m, elDots, d.encode(own))
 		}
-		b = appendBytes(b, edRemove, m)
+		b = protofield.AppendBytes(b, edRemove, m)
 	}
 	return b
 }
@@ -73,16 +74,16 @@ func (e *Edit) encode(own JournalID) []byte {
 func (d Dot) encode(own JournalID) []byte {
 	var b []byte
 	if d.Journal != own {
-		b = appendFixed64(b, dotJournal, uint64(d.Journal))
+		b = protofield.AppendFixed64(b, dotJournal, uint64(d.Journal))
 	}
-	b = appendVarint(b, dotSeq, d.Seq)
+	b = protofield.AppendVarint(b, dotSeq, d.Seq)
 	b = protowire.AppendTag(b, dotTag, protowire.Fixed32Type)
 	return protowire.AppendFixed32(b, d.Tag)
 }
 
 func (f FieldDot) encode(own JournalID) []byte {
-	b := appendVarint(nil, fdField, uint64(f.Field))
-	return appendBytes(b, fdDot, f.Dot.encode(own))
+	b := protofield.AppendVarint(nil, fdField, uint64(f.Field))
+	return protofield.AppendBytes(b, fdDot, f.Dot.encode(own))
 }
 
 // DecodeChange reads a change of journal own. The values it gives share b's memory.
@@ -91,69 +92,69 @@ func DecodeChange(b []byte, own JournalID) (*Change, error) {
 		return nil, fmt.Errorf("decode change: %d bytes, want at most %d", len(b), MaxChangeBytes)
 	}
 	c := new(Change)
-	err := eachField(b, func(n protowire.Number, v fieldValue) error { return c.set(n, v, own) })
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error { return c.set(n, v, own) })
 	if err != nil {
 		return nil, fmt.Errorf("decode change: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Change) set(n protowire.Number, v fieldValue, own JournalID) error {
+func (c *Change) set(n protowire.Number, v protofield.Value, own JournalID) error {
 	var err error
 	switch n {
 	case chUnion:
-		c.Union = string(v.bytes)
+		c.Union = string(v.Bytes)
 	case chKind:
-		c.Kind, err = narrow[KindNumber](v.num)
+		c.Kind, err = protofield.Narrow[KindNumber](v.Num)
 	case chID:
-		if len(v.bytes) != len(c.ID) {
-			return fmt.Errorf("record id of %d bytes", len(v.bytes))
+		if len(v.Bytes) != len(c.ID) {
+			return fmt.Errorf("record id of %d bytes", len(v.Bytes))
 		}
-		copy(c.ID[:], v.bytes)
+		copy(c.ID[:], v.Bytes)
 	case chKindVersion:
-		c.KindVersion, err = narrow[uint32](v.num)
+		c.KindVersion, err = protofield.Narrow[uint32](v.Num)
 	case chActor:
-		c.Actor = string(v.bytes)
+		c.Actor = string(v.Bytes)
 	case chTime:
-		c.Time = protowire.DecodeZigZag(v.num)
+		c.Time = protowire.DecodeZigZag(v.Num)
 	case chGroup:
-		c.Group = v.num
+		c.Group = v.Num
 	case chBase:
-		c.Base = Position(v.num)
+		c.Base = Position(v.Num)
 	case chEdit:
 		var e Edit
-		e, err = decodeEdit(v.bytes, own)
+		e, err = decodeEdit(v.Bytes, own)
 		c.Edits = append(c.Edits, e)
 	case chResolves:
-		c.Resolves, err = appendFieldDot(c.Resolves, v.bytes, own)
+		c.Resolves, err = appendFieldDot(c.Resolves, v.Bytes, own)
 	case chSaw:
-		c.Saw, err = appendFieldDot(c.Saw, v.bytes, own)
+		c.Saw, err = appendFieldDot(c.Saw, v.Bytes, own)
 	case chVerb:
-		c.Verb, err = narrow[Verb](v.num)
+		c.Verb, err = protofield.Narrow[Verb](v.Num)
 	case chNote:
-		c.Note = string(v.bytes)
+		c.Note = string(v.Bytes)
 	}
 	return err
 }
 
 func decodeEdit(b []byte, own JournalID) (Edit, error) {
 	var e Edit
-	err := eachField(b, func(n protowire.Number, v fieldValue) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		var err error
 		switch n {
 		case edField:
-			e.Field, err = narrow[FieldNumber](v.num)
+			e.Field, err = protofield.Narrow[FieldNumber](v.Num)
 		case edValue:
-			e.Value = v.bytes
+			e.Value = v.Bytes
 		case edCleared:
-			e.Cleared = v.num != 0
+			e.Cleared = v.Num != 0
 		case edOverwrote:
-			e.Overwrote, err = appendDot(e.Overwrote, v.bytes, own)
+			e.Overwrote, err = appendDot(e.Overwrote, v.Bytes, own)
 		case edAdd:
-			e.Add = append(e.Add, v.bytes)
+			e.Add = append(e.Add, v.Bytes)
 		case edRemove:
 			var r ElementDots
-			r, err = decodeElement(v.bytes, own)
+			r, err = decodeElement(v.Bytes, own)
 			e.Remove = append(e.Remove, r)
 		}
 		return err
@@ -163,13 +164,13 @@ func decodeEdit(b []byte, own JournalID) (Edit, error) {
 
 func decodeElement(b []byte, own JournalID) (ElementDots, error) {
 	var r ElementDots
-	err := eachField(b, func(n protowire.Number, v fieldValue) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		var err error
 		switch n {
 		case elElement:
-			r.Element = v.bytes
+			r.Element = v.Bytes
 		case elDots:
-			r.Dots, err = appendDot(r.Dots, v.bytes, own)
+			r.Dots, err = appendDot(r.Dots, v.Bytes, own)
 		}
 		return err
 	})
@@ -178,14 +179,14 @@ func decodeElement(b []byte, own JournalID) (ElementDots, error) {
 
 func appendFieldDot(to []FieldDot, b []byte, own JournalID) ([]FieldDot, error) {
 	f := FieldDot{Dot: Dot{Journal: own}}
-	err := eachField(b, func(n protowire.Number, v fieldValue) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		var err error
 		switch n {
 		case fdField:
-			f.Field, err = narrow[FieldNumber](v.num)
+			f.Field, err = protofield.Narrow[FieldNumber](v.Num)
 		case fdDot:
 			var d []Dot
-			d, err = appendDot(nil, v.bytes, own)
+			d, err = appendDot(nil, v.Bytes, own)
 			if err == nil {
 				f.Dot = d[0]
 			}
@@ -197,19 +198,17 @@ func appendFieldDot(to []FieldDot, b []byte, own JournalID) ([]FieldDot, error) 
 
 func appendDot(to []Dot, b []byte, own JournalID) ([]Dot, error) {
 	d := Dot{Journal: own}
-	err := eachField(b, func(n protowire.Number, v fieldValue) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		var err error
 		switch n {
 		case dotJournal:
-			d.Journal = JournalID(v.num)
+			d.Journal = JournalID(v.Num)
 		case dotSeq:
-			d.Seq = v.num
+			d.Seq = v.Num
 		case dotTag:
-			d.Tag, err = narrow[uint32](v.num)
+			d.Tag, err = protofield.Narrow[uint32](v.Num)
 		}
 		return err
 	})
 	return append(to, d), err
 }
-
-var errTruncated = errors.New("bytes are cut short or malformed")

@@ -22,9 +22,10 @@ type arrow struct {
 var arrows = []arrow{
 	// The language of both sides. It knows no room and no helper but the number checks.
 	{[]string{"syncproto/syncpb"}, nil},
-	{[]string{"syncproto"}, nil},
+	{[]string{"syncproto/protofield"}, nil},
+	{[]string{"syncproto"}, []string{"syncproto/protofield"}},
 	{[]string{"syncproto/kind"}, []string{"syncproto", "internal/cnid"}},
-	{[]string{"syncproto/merge"}, []string{"syncproto", "syncproto/kind"}},
+	{[]string{"syncproto/merge"}, []string{"syncproto", "syncproto/kind", "syncproto/protofield"}},
 	{[]string{"syncproto/session/...", "syncproto/bundle"}, []string{"syncproto/...", "internal/seal"}},
 
 	// The agent. union → journal, store; desk → union, sheet, schedule.

@@ -1,13 +1,13 @@
 package merge
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"unionsync/syncproto"
+	"unionsync/syncproto/protofield"
 )
 
 // A record's bytes are protobuf's layout, written by hand so that equal records give equal
@@ -27,30 +27,30 @@ func (r *Record) Encode() []byte {
 	e := encoder{}
 	e.collect(r)
 	b := make([]byte, 0, 512)
-	b = appendNum(b, recPos, uint64(r.Pos))
+	b = protofield.AppendVarint(b, recPos, uint64(r.Pos))
 	if r.By != 0 {
 		b = protowire.AppendFixed64(protowire.AppendTag(b, recBy, protowire.Fixed64Type), uint64(r.By))
 	}
 	for _, d := range e.dots {
-		b = appendLen(b, recDot, appendDot(nil, d))
+		b = protofield.AppendBytes(b, recDot, appendDot(nil, d))
 	}
 	for i := range r.Fields {
 		if len(r.Fields[i].Entries)+len(r.Fields[i].Elements) > 0 {
-			b = appendLen(b, recField, e.field(&r.Fields[i]))
+			b = protofield.AppendBytes(b, recField, e.field(&r.Fields[i]))
 		}
 	}
 	for _, f := range r.Early {
-		b = appendLen(b, recEarly, e.memo(f.Field, nil, f.Dot))
+		b = protofield.AppendBytes(b, recEarly, e.memo(f.Field, nil, f.Dot))
 	}
 	for _, x := range r.EarlyRemoved {
-		b = appendLen(b, recRemoved, e.memo(x.Field, x.Element, x.Dot))
+		b = protofield.AppendBytes(b, recRemoved, e.memo(x.Field, x.Element, x.Dot))
 	}
 	for _, v := range r.VoidSaw {
 		m := e.memo(v.Saw.Field, nil, v.Saw.Dot)
-		b = appendLen(b, recVoidSaw, appendNum(m, memoVoid, uint64(e.index(v.Void))+1))
+		b = protofield.AppendBytes(b, recVoidSaw, protofield.AppendVarint(m, memoVoid, uint64(e.index(v.Void))+1))
 	}
 	for _, d := range r.Doubts {
-		b = appendLen(b, recDoubt, e.memo(d.Field, nil, d.Dot))
+		b = protofield.AppendBytes(b, recDoubt, e.memo(d.Field, nil, d.Dot))
 	}
 	return b
 }
@@ -94,16 +94,16 @@ func (e *encoder) index(d syncproto.Dot) int {
 }
 
 func (e *encoder) field(f *Field) []byte {
-	b := appendNum(make([]byte, 0, 64), fieldNumber, uint64(f.Number))
+	b := protofield.AppendVarint(make([]byte, 0, 64), fieldNumber, uint64(f.Number))
 	for _, x := range f.Entries {
-		m := appendLen(nil, entryValue, x.Value)
+		m := protofield.AppendBytes(nil, entryValue, x.Value)
 		if x.Cleared {
-			m = appendNum(m, entryCleared, 1)
+			m = protofield.AppendVarint(m, entryCleared, 1)
 		}
-		b = appendAlways(b, fieldEntry, e.appendDots(m, x.Dots))
+		b = protofield.AppendAlways(b, fieldEntry, e.appendDots(m, x.Dots))
 	}
 	for _, x := range f.Elements {
-		b = appendAlways(b, fieldElement, e.appendDots(appendLen(nil, entryValue, x.Value), x.Dots))
+		b = protofield.AppendAlways(b, fieldElement, e.appendDots(protofield.AppendBytes(nil, entryValue, x.Value), x.Dots))
 	}
 	return b
 }
@@ -116,40 +116,20 @@ func (e *encoder) appendDots(b []byte, dots []syncproto.Dot) []byte {
 	for _, d := range dots {
 		packed = protowire.AppendVarint(packed, uint64(e.index(d)))
 	}
-	return appendAlways(b, entryDots, packed)
+	return protofield.AppendAlways(b, entryDots, packed)
 }
 
 func (e *encoder) memo(f syncproto.FieldNumber, element []byte, d syncproto.Dot) []byte {
-	b := appendNum(nil, memoField, uint64(f))
-	b = appendLen(b, memoElement, element)
-	return appendNum(b, memoDot, uint64(e.index(d))+1)
+	b := protofield.AppendVarint(nil, memoField, uint64(f))
+	b = protofield.AppendBytes(b, memoElement, element)
+	return protofield.AppendVarint(b, memoDot, uint64(e.index(d))+1)
 }
 
 func appendDot(b []byte, d syncproto.Dot) []byte {
 	b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type), uint64(d.Journal))
-	b = appendNum(b, 2, d.Seq)
+	b = protofield.AppendVarint(b, 2, d.Seq)
 	return protowire.AppendFixed32(protowire.AppendTag(b, 3, protowire.Fixed32Type), d.Tag)
 }
-
-func appendNum(b []byte, n protowire.Number, v uint64) []byte {
-	if v == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), v)
-}
-
-func appendLen(b []byte, n protowire.Number, v []byte) []byte {
-	if len(v) == 0 {
-		return b
-	}
-	return appendAlways(b, n, v)
-}
-
-func appendAlways(b []byte, n protowire.Number, v []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
-}
-
-var errMalformed = errors.New("bytes are cut short or malformed")
 
 // Decode reads a record's bytes; the values it gives share b's memory. It refuses dots and
 // fields that are out of order or named without being there; unknown parts are skipped.
@@ -158,7 +138,7 @@ func Decode(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("decode record: %d bytes, want at most %d", len(b), 2*syncproto.MaxRecordBytes)
 	}
 	d := decoder{r: new(Record)}
-	if err := each(b, d.top); err != nil {
+	if err := protofield.Each(b, d.top); err != nil {
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	return d.r, nil
@@ -169,26 +149,26 @@ type decoder struct {
 	dots []syncproto.Dot
 }
 
-func (d *decoder) top(n protowire.Number, num uint64, val []byte) error {
+func (d *decoder) top(n protowire.Number, v protofield.Value) error {
 	switch n {
 	case recPos:
-		d.r.Pos = syncproto.Position(num)
+		d.r.Pos = syncproto.Position(v.Num)
 	case recBy:
-		d.r.By = syncproto.JournalID(num)
+		d.r.By = syncproto.JournalID(v.Num)
 	case recDot:
-		return d.addDot(val)
+		return d.addDot(v.Bytes)
 	case recField:
-		return d.addField(val)
+		return d.addField(v.Bytes)
 	case recEarly:
-		fd, _, err := d.memo(val)
+		fd, _, err := d.memo(v.Bytes)
 		d.r.Early = append(d.r.Early, fd)
 		return err
 	case recRemoved:
-		fd, m, err := d.memo(val)
+		fd, m, err := d.memo(v.Bytes)
 		d.r.EarlyRemoved = append(d.r.EarlyRemoved, RemovedElement{Field: fd.Field, Element: m.element, Dot: fd.Dot})
 		return err
 	case recVoidSaw:
-		fd, m, err := d.memo(val)
+		fd, m, err := d.memo(v.Bytes)
 		if err != nil {
 			return err
 		}
@@ -196,7 +176,7 @@ func (d *decoder) top(n protowire.Number, num uint64, val []byte) error {
 		d.r.VoidSaw = append(d.r.VoidSaw, VoidSaw{Void: void, Saw: fd})
 		return err
 	case recDoubt:
-		fd, _, err := d.memo(val)
+		fd, _, err := d.memo(v.Bytes)
 		d.r.Doubts = append(d.r.Doubts, fd)
 		return err
 	}
@@ -205,14 +185,14 @@ func (d *decoder) top(n protowire.Number, num uint64, val []byte) error {
 
 func (d *decoder) addDot(b []byte) error {
 	var dot syncproto.Dot
-	err := each(b, func(n protowire.Number, num uint64, _ []byte) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case 1:
-			dot.Journal = syncproto.JournalID(num)
+			dot.Journal = syncproto.JournalID(v.Num)
 		case 2:
-			dot.Seq = num
+			dot.Seq = v.Num
 		case 3:
-			dot.Tag = uint32(num)
+			dot.Tag = uint32(v.Num)
 		}
 		return nil
 	})
@@ -238,16 +218,16 @@ type memo struct {
 
 func (d *decoder) memo(b []byte) (fd syncproto.FieldDot, m memo, err error) {
 	var at uint64
-	err = each(b, func(n protowire.Number, num uint64, val []byte) error {
+	err = protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case memoField:
-			fd.Field = syncproto.FieldNumber(num)
+			fd.Field = syncproto.FieldNumber(v.Num)
 		case memoElement:
-			m.element = val
+			m.element = v.Bytes
 		case memoDot:
-			at = num
+			at = v.Num
 		case memoVoid:
-			m.void = num
+			m.void = v.Num
 		}
 		return nil
 	})
@@ -259,19 +239,19 @@ func (d *decoder) memo(b []byte) (fd syncproto.FieldDot, m memo, err error) {
 
 func (d *decoder) addField(b []byte) error {
 	var f Field
-	err := each(b, func(n protowire.Number, num uint64, val []byte) error {
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case fieldNumber:
-			if num > 0xffff {
-				return fmt.Errorf("field number %d", num)
+			if v.Num > 0xffff {
+				return fmt.Errorf("field number %d", v.Num)
 			}
-			f.Number = syncproto.FieldNumber(num)
+			f.Number = syncproto.FieldNumber(v.Num)
 		case fieldEntry:
-			e, err := d.entry(val)
+			e, err := d.entry(v.Bytes)
 			f.Entries = append(f.Entries, e)
 			return err
 		case fieldElement:
-			e, err := d.entry(val)
+			e, err := d.entry(v.Bytes)
 			f.Elements = append(f.Elements, Element{Value: e.Value, Dots: e.Dots})
 			return err
 		}
@@ -286,21 +266,21 @@ func (d *decoder) addField(b []byte) error {
 
 func (d *decoder) entry(b []byte) (e Entry, err error) {
 	packed := []byte{0}
-	err = each(b, func(n protowire.Number, num uint64, val []byte) error {
+	err = protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case entryValue:
-			e.Value = val
+			e.Value = v.Bytes
 		case entryCleared:
-			e.Cleared = num != 0
+			e.Cleared = v.Num != 0
 		case entryDots:
-			packed = val
+			packed = v.Bytes
 		}
 		return nil
 	})
 	for len(packed) > 0 && err == nil {
 		i, n := protowire.ConsumeVarint(packed)
 		if n < 0 || i == ^uint64(0) {
-			return e, errMalformed
+			return e, protofield.ErrMalformed
 		}
 		packed = packed[n:]
 		var dot syncproto.Dot
@@ -308,39 +288,4 @@ func (d *decoder) entry(b []byte) (e Entry, err error) {
 		e.Dots = append(e.Dots, dot)
 	}
 	return e, err
-}
-
-// each calls do for every field of message b: num for numbers, val for bytes.
-func each(b []byte, do func(n protowire.Number, num uint64, val []byte) error) error {
-	for len(b) > 0 {
-		n, typ, k := protowire.ConsumeTag(b)
-		if k < 0 {
-			return errMalformed
-		}
-		b = b[k:]
-		var num uint64
-		var val []byte
-		switch typ {
-		case protowire.VarintType:
-			num, k = protowire.ConsumeVarint(b)
-		case protowire.Fixed64Type:
-			num, k = protowire.ConsumeFixed64(b)
-		case protowire.Fixed32Type:
-			var x uint32
-			x, k = protowire.ConsumeFixed32(b)
-			num = uint64(x)
-		case protowire.BytesType:
-			val, k = protowire.ConsumeBytes(b)
-		default:
-			k = protowire.ConsumeFieldValue(n, typ, b)
-		}
-		if k < 0 {
-			return errMalformed
-		}
-		b = b[k:]
-		if err := do(n, num, val); err != nil {
-			return err
-		}
-	}
-	return nil
 }
