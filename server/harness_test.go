@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ type testCity struct {
 	t         *testing.T
 	heartbeat string
 	capacity  gate.Capacity
+	env       func(name string) string // nil: nothing is set
 	nodes     []*running
 }
 
@@ -65,7 +67,7 @@ func newCity(t *testing.T, n int, capacity gate.Capacity) *testCity {
 	base := t.TempDir()
 	for i := range n {
 		dir := filepath.Join(base, fmt.Sprintf("n%d", i+1))
-		cfg := Config{ID: fmt.Sprintf("n%d", i+1), City: "test", Listen: "127.0.0.1:0", Raft: "127.0.0.1:0", Heartbeat: c.heartbeat}
+		cfg := Config{ID: fmt.Sprintf("n%d", i+1), City: "test", Listen: freeAddress(t), Raft: freeAddress(t), Heartbeat: c.heartbeat}
 		var err error
 		if i == 0 {
 			_, err = Init(dir, cfg, testWorld())
@@ -84,7 +86,11 @@ func newCity(t *testing.T, n int, capacity gate.Capacity) *testCity {
 // start runs the node in dir and waits until it is ready.
 func (c *testCity) start(dir string) *running {
 	c.t.Helper()
-	cfg, err := LoadConfig(dir, noEnv, nil)
+	env := c.env
+	if env == nil {
+		env = noEnv
+	}
+	cfg, err := LoadConfig(dir, env, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -375,4 +381,16 @@ func wantCode(t *testing.T, err error, want syncproto.Code) {
 	if got := syncproto.CodeOf(err); got != want {
 		t.Fatalf("E%d (%v), want E%d", got, err, want)
 	}
+}
+
+// freeAddress gives an address that nobody listens on: a node that comes back has the one
+// it had, as an operator's node does.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }() // nothing was sent over it
+	return l.Addr().String()
 }
