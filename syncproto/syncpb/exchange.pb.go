@@ -40,7 +40,7 @@ type Request struct {
 	Receipt *Place     `protobuf:"bytes,8,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	Batch   []*Segment `protobuf:"bytes,9,rep,name=batch,proto3" json:"batch,omitempty"`
 	// What the city signed and the centre may lack after a restore.
-	Returned [][]byte     `protobuf:"bytes,10,rep,name=returned,proto3" json:"returned,omitempty"`
+	Returned []*Returned  `protobuf:"bytes,10,rep,name=returned,proto3" json:"returned,omitempty"`
 	Want     []*RecordRef `protobuf:"bytes,11,rep,name=want,proto3" json:"want,omitempty"`
 	Cursor   uint64       `protobuf:"varint,12,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// The last state that the agent proved equal.
@@ -147,7 +147,7 @@ func (x *Request) GetBatch() []*Segment {
 	return nil
 }
 
-func (x *Request) GetReturned() [][]byte {
+func (x *Request) GetReturned() []*Returned {
 	if x != nil {
 		return x.Returned
 	}
@@ -219,7 +219,13 @@ type Response struct {
 	Certificate []byte       `protobuf:"bytes,14,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	Directives  []*Directive `protobuf:"bytes,15,rep,name=directives,proto3" json:"directives,omitempty"`
 	// Addresses of the centre's nodes, when they differ from those the agent named.
-	Addresses     []string `protobuf:"bytes,16,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	Addresses []string `protobuf:"bytes,16,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// The life of the centre in which this was answered.
+	Generation *GenerationRef `protobuf:"bytes,17,opt,name=generation,proto3" json:"generation,omitempty"`
+	// The age recipient for bundles, when it differs from the one the agent named.
+	Recipient string `protobuf:"bytes,18,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// Revocations of devices of this union that the agent may have to hand back.
+	Revocations   []*Revocation `protobuf:"bytes,19,rep,name=revocations,proto3" json:"revocations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -366,6 +372,253 @@ func (x *Response) GetAddresses() []string {
 	return nil
 }
 
+func (x *Response) GetGeneration() *GenerationRef {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+func (x *Response) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Response) GetRevocations() []*Revocation {
+	if x != nil {
+		return x.Revocations
+	}
+	return nil
+}
+
+// Returned is one thing that the city signed and that the centre lacks: one of the fields.
+type Returned struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Generation *Generation            `protobuf:"bytes,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Kind       *KindFile              `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Revocation *Revocation            `protobuf:"bytes,3,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	// Of a device or node, DER.
+	Certificate   []byte `protobuf:"bytes,4,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Returned) Reset() {
+	*x = Returned{}
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Returned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Returned) ProtoMessage() {}
+
+func (x *Returned) ProtoReflect() protoreflect.Message {
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Returned.ProtoReflect.Descriptor instead.
+func (*Returned) Descriptor() ([]byte, []int) {
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Returned) GetGeneration() *Generation {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+func (x *Returned) GetKind() *KindFile {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Returned) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+func (x *Returned) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+// Revocation takes a device its right, signed by the CA key. What stands up to the places
+// named is normal; what comes later, by any way and for ever, is held.
+type Revocation struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Device []byte                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Places []*RevokedPlace        `protobuf:"bytes,2,rep,name=places,proto3" json:"places,omitempty"`
+	// Unix seconds, a note.
+	Time          int64  `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"`
+	Operator      string `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Signature     []byte `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Revocation) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *Revocation) GetPlaces() []*RevokedPlace {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *Revocation) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Revocation) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Revocation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Revocation) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// RevokedPlace is the last place of a journal that is still accepted from the device.
+type RevokedPlace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Journal       uint64                 `protobuf:"fixed64,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokedPlace) Reset() {
+	*x = RevokedPlace{}
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokedPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokedPlace) ProtoMessage() {}
+
+func (x *RevokedPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokedPlace.ProtoReflect.Descriptor instead.
+func (*RevokedPlace) Descriptor() ([]byte, []int) {
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RevokedPlace) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *RevokedPlace) GetJournal() uint64 {
+	if x != nil {
+		return x.Journal
+	}
+	return 0
+}
+
+func (x *RevokedPlace) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *RevokedPlace) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 // Place is a place in a journal that the context names.
 type Place struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -378,7 +631,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[2]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +643,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[2]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +656,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{2}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Place) GetSeq() uint64 {
@@ -430,7 +683,7 @@ type GenerationRef struct {
 
 func (x *GenerationRef) Reset() {
 	*x = GenerationRef{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[3]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +695,7 @@ func (x *GenerationRef) String() string {
 func (*GenerationRef) ProtoMessage() {}
 
 func (x *GenerationRef) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[3]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +708,7 @@ func (x *GenerationRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerationRef.ProtoReflect.Descriptor instead.
 func (*GenerationRef) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{3}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GenerationRef) GetNumber() uint32 {
@@ -488,7 +741,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[4]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +753,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[4]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +766,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{4}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Generation) GetNumber() uint32 {
@@ -579,7 +832,7 @@ type Segment struct {
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[5]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +844,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[5]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +857,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{5}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Segment) GetJournal() uint64 {
@@ -668,7 +921,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[6]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +933,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[6]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +946,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{6}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Gap) GetIndex() uint32 {
@@ -736,7 +989,7 @@ type Verdicts struct {
 
 func (x *Verdicts) Reset() {
 	*x = Verdicts{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[7]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +1001,7 @@ func (x *Verdicts) String() string {
 func (*Verdicts) ProtoMessage() {}
 
 func (x *Verdicts) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[7]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +1014,7 @@ func (x *Verdicts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdicts.ProtoReflect.Descriptor instead.
 func (*Verdicts) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{7}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Verdicts) GetSegment() uint32 {
@@ -810,7 +1063,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[8]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +1075,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[8]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +1088,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{8}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Refusal) GetSegment() uint32 {
@@ -871,7 +1124,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[9]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1136,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[9]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1149,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{9}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Receipt) GetGeneration() uint32 {
@@ -958,7 +1211,7 @@ type RecordRef struct {
 
 func (x *RecordRef) Reset() {
 	*x = RecordRef{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[10]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1223,7 @@ func (x *RecordRef) String() string {
 func (*RecordRef) ProtoMessage() {}
 
 func (x *RecordRef) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[10]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1236,7 @@ func (x *RecordRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordRef.ProtoReflect.Descriptor instead.
 func (*RecordRef) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{10}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RecordRef) GetKind() uint32 {
@@ -1012,7 +1265,7 @@ type FeedRecord struct {
 
 func (x *FeedRecord) Reset() {
 	*x = FeedRecord{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[11]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1277,7 @@ func (x *FeedRecord) String() string {
 func (*FeedRecord) ProtoMessage() {}
 
 func (x *FeedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[11]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1290,7 @@ func (x *FeedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedRecord.ProtoReflect.Descriptor instead.
 func (*FeedRecord) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{11}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FeedRecord) GetKind() uint32 {
@@ -1071,14 +1324,16 @@ type Page struct {
 	Next    uint64          `protobuf:"varint,4,opt,name=next,proto3" json:"next,omitempty"`
 	More    bool            `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
 	// First 16 bytes of the union's digest at next, on the last page only.
-	Digest        []byte `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest []byte `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Certificates of those who signed what stands in log, DER.
+	Certificates  [][]byte `protobuf:"bytes,7,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[12]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1345,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[12]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1358,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{12}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Page) GetStart() uint64 {
@@ -1148,26 +1403,42 @@ func (x *Page) GetDigest() []byte {
 	return nil
 }
 
-// LoggedChange is a change of (start, next] above the watermark, in log order.
+func (x *Page) GetCertificates() [][]byte {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+// LoggedChange is a change of (start, next] above the watermark, in log order. Left out
+// are those whose verdict stands in this response, and those of the request's journal up
+// to the receipt that it named, unless the journal went two ways.
 type LoggedChange struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Position uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
 	Journal  uint64                 `protobuf:"fixed64,2,opt,name=journal,proto3" json:"journal,omitempty"`
 	Seq      uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
-	// Empty where the agent has them.
-	Change   []byte `protobuf:"bytes,4,opt,name=change,proto3" json:"change,omitempty"`
+	// Empty where the change is lost or erased: see hash.
+	Change []byte `protobuf:"bytes,4,opt,name=change,proto3" json:"change,omitempty"`
+	// Whole hash of the place before it; left out where the change before it in this page's
+	// log of the same journal is that place.
 	Previous []byte `protobuf:"bytes,5,opt,name=previous,proto3" json:"previous,omitempty"`
-	Kind     uint32 `protobuf:"varint,6,opt,name=kind,proto3" json:"kind,omitempty"`
-	// On the last change of a segment: its signature and signer.
-	Signature     []byte `protobuf:"bytes,7,opt,name=signature,proto3" json:"signature,omitempty"`
-	Signer        []byte `protobuf:"bytes,8,opt,name=signer,proto3" json:"signer,omitempty"`
+	// Kind of the verdict in the lower four bits, reason of a hold in the upper.
+	Kind uint32 `protobuf:"varint,6,opt,name=kind,proto3" json:"kind,omitempty"`
+	// On the last change of a run: signature over its place, and who made it. A node signs
+	// where nobody did, as for changes made at the centre and where a page ends inside a run.
+	Signature []byte `protobuf:"bytes,7,opt,name=signature,proto3" json:"signature,omitempty"`
+	Signer    []byte `protobuf:"bytes,8,opt,name=signer,proto3" json:"signer,omitempty"`
+	// Whole hash of the place of a change that is lost or erased.
+	Hash          []byte `protobuf:"bytes,9,opt,name=hash,proto3" json:"hash,omitempty"`
+	Erased        bool   `protobuf:"varint,10,opt,name=erased,proto3" json:"erased,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LoggedChange) Reset() {
 	*x = LoggedChange{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[13]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1450,7 @@ func (x *LoggedChange) String() string {
 func (*LoggedChange) ProtoMessage() {}
 
 func (x *LoggedChange) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[13]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1463,7 @@ func (x *LoggedChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedChange.ProtoReflect.Descriptor instead.
 func (*LoggedChange) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{13}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LoggedChange) GetPosition() uint64 {
@@ -1251,6 +1522,20 @@ func (x *LoggedChange) GetSigner() []byte {
 	return nil
 }
 
+func (x *LoggedChange) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *LoggedChange) GetErased() bool {
+	if x != nil {
+		return x.Erased
+	}
+	return false
+}
+
 type Proof struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cursor        uint64                 `protobuf:"varint,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
@@ -1261,7 +1546,7 @@ type Proof struct {
 
 func (x *Proof) Reset() {
 	*x = Proof{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[14]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1558,7 @@ func (x *Proof) String() string {
 func (*Proof) ProtoMessage() {}
 
 func (x *Proof) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[14]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1571,7 @@ func (x *Proof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proof.ProtoReflect.Descriptor instead.
 func (*Proof) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{14}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Proof) GetCursor() uint64 {
@@ -1316,14 +1601,16 @@ type Client struct {
 	// Hash of the addresses that the agent knows (first 4 bytes of SHA-256 over them).
 	Addresses uint32 `protobuf:"fixed32,6,opt,name=addresses,proto3" json:"addresses,omitempty"`
 	// Hash of the kind files that the agent has.
-	Kinds         uint32 `protobuf:"fixed32,7,opt,name=kinds,proto3" json:"kinds,omitempty"`
+	Kinds uint32 `protobuf:"fixed32,7,opt,name=kinds,proto3" json:"kinds,omitempty"`
+	// Hash of the recipient for bundles that the agent knows (first 4 bytes of SHA-256).
+	Recipient     uint32 `protobuf:"fixed32,8,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[15]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1622,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[15]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1635,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{15}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Client) GetVersion() string {
@@ -1400,6 +1687,13 @@ func (x *Client) GetKinds() uint32 {
 	return 0
 }
 
+func (x *Client) GetRecipient() uint32 {
+	if x != nil {
+		return x.Recipient
+	}
+	return 0
+}
+
 type KindFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1412,7 +1706,7 @@ type KindFile struct {
 
 func (x *KindFile) Reset() {
 	*x = KindFile{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[16]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1718,7 @@ func (x *KindFile) String() string {
 func (*KindFile) ProtoMessage() {}
 
 func (x *KindFile) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[16]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1731,7 @@ func (x *KindFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindFile.ProtoReflect.Descriptor instead.
 func (*KindFile) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{16}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *KindFile) GetName() string {
@@ -1480,7 +1774,7 @@ type Slot struct {
 
 func (x *Slot) Reset() {
 	*x = Slot{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[17]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1786,7 @@ func (x *Slot) String() string {
 func (*Slot) ProtoMessage() {}
 
 func (x *Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[17]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1799,7 @@ func (x *Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slot.ProtoReflect.Descriptor instead.
 func (*Slot) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{17}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Slot) GetMinute() uint32 {
@@ -1540,7 +1834,7 @@ type Directive struct {
 
 func (x *Directive) Reset() {
 	*x = Directive{}
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[18]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1846,7 @@ func (x *Directive) String() string {
 func (*Directive) ProtoMessage() {}
 
 func (x *Directive) ProtoReflect() protoreflect.Message {
-	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[18]
+	mi := &file_syncproto_syncpb_exchange_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1859,7 @@ func (x *Directive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Directive.ProtoReflect.Descriptor instead.
 func (*Directive) Descriptor() ([]byte, []int) {
-	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{18}
+	return file_syncproto_syncpb_exchange_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Directive) GetType() uint32 {
@@ -1586,7 +1880,7 @@ var File_syncproto_syncpb_exchange_proto protoreflect.FileDescriptor
 
 const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsyncproto/syncpb/exchange.proto\x12\funionsync.v1\"\xc5\x04\n" +
+	"\x1fsyncproto/syncpb/exchange.proto\x12\funionsync.v1\"\xdd\x04\n" +
 	"\aRequest\x12!\n" +
 	"\fprotocol_min\x18\x01 \x01(\rR\vprotocolMin\x12!\n" +
 	"\fprotocol_max\x18\x02 \x01(\rR\vprotocolMax\x12\x18\n" +
@@ -1598,15 +1892,15 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\ajournal\x18\x06 \x01(\x06R\ajournal\x12'\n" +
 	"\x04head\x18\a \x01(\v2\x13.unionsync.v1.PlaceR\x04head\x12-\n" +
 	"\areceipt\x18\b \x01(\v2\x13.unionsync.v1.PlaceR\areceipt\x12+\n" +
-	"\x05batch\x18\t \x03(\v2\x15.unionsync.v1.SegmentR\x05batch\x12\x1a\n" +
+	"\x05batch\x18\t \x03(\v2\x15.unionsync.v1.SegmentR\x05batch\x122\n" +
 	"\breturned\x18\n" +
-	" \x03(\fR\breturned\x12+\n" +
+	" \x03(\v2\x16.unionsync.v1.ReturnedR\breturned\x12+\n" +
 	"\x04want\x18\v \x03(\v2\x17.unionsync.v1.RecordRefR\x04want\x12\x16\n" +
 	"\x06cursor\x18\f \x01(\x04R\x06cursor\x12+\n" +
 	"\x06proved\x18\r \x01(\v2\x13.unionsync.v1.ProofR\x06proved\x12\x16\n" +
 	"\x06budget\x18\x0e \x01(\rR\x06budget\x12,\n" +
 	"\x06client\x18\x0f \x01(\v2\x14.unionsync.v1.ClientR\x06client\x12\x14\n" +
-	"\x05nonce\x18\x10 \x01(\fR\x05nonce\"\x90\x05\n" +
+	"\x05nonce\x18\x10 \x01(\fR\x05nonce\"\xa7\x06\n" +
 	"\bResponse\x12\x18\n" +
 	"\ahistory\x18\x01 \x01(\fR\ahistory\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12:\n" +
@@ -1626,7 +1920,34 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\n" +
 	"directives\x18\x0f \x03(\v2\x17.unionsync.v1.DirectiveR\n" +
 	"directives\x12\x1c\n" +
-	"\taddresses\x18\x10 \x03(\tR\taddresses\"-\n" +
+	"\taddresses\x18\x10 \x03(\tR\taddresses\x12;\n" +
+	"\n" +
+	"generation\x18\x11 \x01(\v2\x1b.unionsync.v1.GenerationRefR\n" +
+	"generation\x12\x1c\n" +
+	"\trecipient\x18\x12 \x01(\tR\trecipient\x12:\n" +
+	"\vrevocations\x18\x13 \x03(\v2\x18.unionsync.v1.RevocationR\vrevocations\"\xcc\x01\n" +
+	"\bReturned\x128\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\v2\x18.unionsync.v1.GenerationR\n" +
+	"generation\x12*\n" +
+	"\x04kind\x18\x02 \x01(\v2\x16.unionsync.v1.KindFileR\x04kind\x128\n" +
+	"\n" +
+	"revocation\x18\x03 \x01(\v2\x18.unionsync.v1.RevocationR\n" +
+	"revocation\x12 \n" +
+	"\vcertificate\x18\x04 \x01(\fR\vcertificate\"\xbe\x01\n" +
+	"\n" +
+	"Revocation\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\fR\x06device\x122\n" +
+	"\x06places\x18\x02 \x03(\v2\x1a.unionsync.v1.RevokedPlaceR\x06places\x12\x12\n" +
+	"\x04time\x18\x03 \x01(\x03R\x04time\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1c\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"d\n" +
+	"\fRevokedPlace\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
+	"\ajournal\x18\x02 \x01(\x06R\ajournal\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\"-\n" +
 	"\x05Place\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\"?\n" +
@@ -1679,14 +2000,15 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"FeedRecord\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
-	"\x06record\x18\x03 \x01(\fR\x06record\"\xbe\x01\n" +
+	"\x06record\x18\x03 \x01(\fR\x06record\"\xe2\x01\n" +
 	"\x04Page\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x04R\x05start\x122\n" +
 	"\arecords\x18\x02 \x03(\v2\x18.unionsync.v1.FeedRecordR\arecords\x12,\n" +
 	"\x03log\x18\x03 \x03(\v2\x1a.unionsync.v1.LoggedChangeR\x03log\x12\x12\n" +
 	"\x04next\x18\x04 \x01(\x04R\x04next\x12\x12\n" +
 	"\x04more\x18\x05 \x01(\bR\x04more\x12\x16\n" +
-	"\x06digest\x18\x06 \x01(\fR\x06digest\"\xd4\x01\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\x12\"\n" +
+	"\fcertificates\x18\a \x03(\fR\fcertificates\"\x80\x02\n" +
 	"\fLoggedChange\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\ajournal\x18\x02 \x01(\x06R\ajournal\x12\x10\n" +
@@ -1695,10 +2017,13 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\bprevious\x18\x05 \x01(\fR\bprevious\x12\x12\n" +
 	"\x04kind\x18\x06 \x01(\rR\x04kind\x12\x1c\n" +
 	"\tsignature\x18\a \x01(\fR\tsignature\x12\x16\n" +
-	"\x06signer\x18\b \x01(\fR\x06signer\"7\n" +
+	"\x06signer\x18\b \x01(\fR\x06signer\x12\x12\n" +
+	"\x04hash\x18\t \x01(\fR\x04hash\x12\x16\n" +
+	"\x06erased\x18\n" +
+	" \x01(\bR\x06erased\"7\n" +
 	"\x05Proof\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xb4\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xd2\x01\n" +
 	"\x06Client\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06system\x18\x02 \x01(\tR\x06system\x12\x12\n" +
@@ -1706,7 +2031,8 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\awaiting\x18\x04 \x01(\rR\awaiting\x12\x16\n" +
 	"\x06alarms\x18\x05 \x01(\rR\x06alarms\x12\x1c\n" +
 	"\taddresses\x18\x06 \x01(\aR\taddresses\x12\x14\n" +
-	"\x05kinds\x18\a \x01(\aR\x05kinds\"j\n" +
+	"\x05kinds\x18\a \x01(\aR\x05kinds\x12\x1c\n" +
+	"\trecipient\x18\b \x01(\aR\trecipient\"j\n" +
 	"\bKindFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x12\n" +
@@ -1733,55 +2059,65 @@ func file_syncproto_syncpb_exchange_proto_rawDescGZIP() []byte {
 	return file_syncproto_syncpb_exchange_proto_rawDescData
 }
 
-var file_syncproto_syncpb_exchange_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_syncproto_syncpb_exchange_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_syncproto_syncpb_exchange_proto_goTypes = []any{
 	(*Request)(nil),       // 0: unionsync.v1.Request
 	(*Response)(nil),      // 1: unionsync.v1.Response
-	(*Place)(nil),         // 2: unionsync.v1.Place
-	(*GenerationRef)(nil), // 3: unionsync.v1.GenerationRef
-	(*Generation)(nil),    // 4: unionsync.v1.Generation
-	(*Segment)(nil),       // 5: unionsync.v1.Segment
-	(*Gap)(nil),           // 6: unionsync.v1.Gap
-	(*Verdicts)(nil),      // 7: unionsync.v1.Verdicts
-	(*Refusal)(nil),       // 8: unionsync.v1.Refusal
-	(*Receipt)(nil),       // 9: unionsync.v1.Receipt
-	(*RecordRef)(nil),     // 10: unionsync.v1.RecordRef
-	(*FeedRecord)(nil),    // 11: unionsync.v1.FeedRecord
-	(*Page)(nil),          // 12: unionsync.v1.Page
-	(*LoggedChange)(nil),  // 13: unionsync.v1.LoggedChange
-	(*Proof)(nil),         // 14: unionsync.v1.Proof
-	(*Client)(nil),        // 15: unionsync.v1.Client
-	(*KindFile)(nil),      // 16: unionsync.v1.KindFile
-	(*Slot)(nil),          // 17: unionsync.v1.Slot
-	(*Directive)(nil),     // 18: unionsync.v1.Directive
+	(*Returned)(nil),      // 2: unionsync.v1.Returned
+	(*Revocation)(nil),    // 3: unionsync.v1.Revocation
+	(*RevokedPlace)(nil),  // 4: unionsync.v1.RevokedPlace
+	(*Place)(nil),         // 5: unionsync.v1.Place
+	(*GenerationRef)(nil), // 6: unionsync.v1.GenerationRef
+	(*Generation)(nil),    // 7: unionsync.v1.Generation
+	(*Segment)(nil),       // 8: unionsync.v1.Segment
+	(*Gap)(nil),           // 9: unionsync.v1.Gap
+	(*Verdicts)(nil),      // 10: unionsync.v1.Verdicts
+	(*Refusal)(nil),       // 11: unionsync.v1.Refusal
+	(*Receipt)(nil),       // 12: unionsync.v1.Receipt
+	(*RecordRef)(nil),     // 13: unionsync.v1.RecordRef
+	(*FeedRecord)(nil),    // 14: unionsync.v1.FeedRecord
+	(*Page)(nil),          // 15: unionsync.v1.Page
+	(*LoggedChange)(nil),  // 16: unionsync.v1.LoggedChange
+	(*Proof)(nil),         // 17: unionsync.v1.Proof
+	(*Client)(nil),        // 18: unionsync.v1.Client
+	(*KindFile)(nil),      // 19: unionsync.v1.KindFile
+	(*Slot)(nil),          // 20: unionsync.v1.Slot
+	(*Directive)(nil),     // 21: unionsync.v1.Directive
 }
 var file_syncproto_syncpb_exchange_proto_depIdxs = []int32{
-	3,  // 0: unionsync.v1.Request.generation:type_name -> unionsync.v1.GenerationRef
-	2,  // 1: unionsync.v1.Request.head:type_name -> unionsync.v1.Place
-	2,  // 2: unionsync.v1.Request.receipt:type_name -> unionsync.v1.Place
-	5,  // 3: unionsync.v1.Request.batch:type_name -> unionsync.v1.Segment
-	10, // 4: unionsync.v1.Request.want:type_name -> unionsync.v1.RecordRef
-	14, // 5: unionsync.v1.Request.proved:type_name -> unionsync.v1.Proof
-	15, // 6: unionsync.v1.Request.client:type_name -> unionsync.v1.Client
-	4,  // 7: unionsync.v1.Response.generations:type_name -> unionsync.v1.Generation
-	2,  // 8: unionsync.v1.Response.tips:type_name -> unionsync.v1.Place
-	7,  // 9: unionsync.v1.Response.verdicts:type_name -> unionsync.v1.Verdicts
-	8,  // 10: unionsync.v1.Response.refused:type_name -> unionsync.v1.Refusal
-	9,  // 11: unionsync.v1.Response.receipt:type_name -> unionsync.v1.Receipt
-	12, // 12: unionsync.v1.Response.page:type_name -> unionsync.v1.Page
-	11, // 13: unionsync.v1.Response.wanted:type_name -> unionsync.v1.FeedRecord
-	16, // 14: unionsync.v1.Response.kinds:type_name -> unionsync.v1.KindFile
-	17, // 15: unionsync.v1.Response.slot:type_name -> unionsync.v1.Slot
-	18, // 16: unionsync.v1.Response.directives:type_name -> unionsync.v1.Directive
-	6,  // 17: unionsync.v1.Segment.gaps:type_name -> unionsync.v1.Gap
-	2,  // 18: unionsync.v1.Receipt.place:type_name -> unionsync.v1.Place
-	11, // 19: unionsync.v1.Page.records:type_name -> unionsync.v1.FeedRecord
-	13, // 20: unionsync.v1.Page.log:type_name -> unionsync.v1.LoggedChange
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	6,  // 0: unionsync.v1.Request.generation:type_name -> unionsync.v1.GenerationRef
+	5,  // 1: unionsync.v1.Request.head:type_name -> unionsync.v1.Place
+	5,  // 2: unionsync.v1.Request.receipt:type_name -> unionsync.v1.Place
+	8,  // 3: unionsync.v1.Request.batch:type_name -> unionsync.v1.Segment
+	2,  // 4: unionsync.v1.Request.returned:type_name -> unionsync.v1.Returned
+	13, // 5: unionsync.v1.Request.want:type_name -> unionsync.v1.RecordRef
+	17, // 6: unionsync.v1.Request.proved:type_name -> unionsync.v1.Proof
+	18, // 7: unionsync.v1.Request.client:type_name -> unionsync.v1.Client
+	7,  // 8: unionsync.v1.Response.generations:type_name -> unionsync.v1.Generation
+	5,  // 9: unionsync.v1.Response.tips:type_name -> unionsync.v1.Place
+	10, // 10: unionsync.v1.Response.verdicts:type_name -> unionsync.v1.Verdicts
+	11, // 11: unionsync.v1.Response.refused:type_name -> unionsync.v1.Refusal
+	12, // 12: unionsync.v1.Response.receipt:type_name -> unionsync.v1.Receipt
+	15, // 13: unionsync.v1.Response.page:type_name -> unionsync.v1.Page
+	14, // 14: unionsync.v1.Response.wanted:type_name -> unionsync.v1.FeedRecord
+	19, // 15: unionsync.v1.Response.kinds:type_name -> unionsync.v1.KindFile
+	20, // 16: unionsync.v1.Response.slot:type_name -> unionsync.v1.Slot
+	21, // 17: unionsync.v1.Response.directives:type_name -> unionsync.v1.Directive
+	6,  // 18: unionsync.v1.Response.generation:type_name -> unionsync.v1.GenerationRef
+	3,  // 19: unionsync.v1.Response.revocations:type_name -> unionsync.v1.Revocation
+	7,  // 20: unionsync.v1.Returned.generation:type_name -> unionsync.v1.Generation
+	19, // 21: unionsync.v1.Returned.kind:type_name -> unionsync.v1.KindFile
+	3,  // 22: unionsync.v1.Returned.revocation:type_name -> unionsync.v1.Revocation
+	4,  // 23: unionsync.v1.Revocation.places:type_name -> unionsync.v1.RevokedPlace
+	9,  // 24: unionsync.v1.Segment.gaps:type_name -> unionsync.v1.Gap
+	5,  // 25: unionsync.v1.Receipt.place:type_name -> unionsync.v1.Place
+	14, // 26: unionsync.v1.Page.records:type_name -> unionsync.v1.FeedRecord
+	16, // 27: unionsync.v1.Page.log:type_name -> unionsync.v1.LoggedChange
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_syncproto_syncpb_exchange_proto_init() }
@@ -1795,7 +2131,7 @@ func file_syncproto_syncpb_exchange_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_syncproto_syncpb_exchange_proto_rawDesc), len(file_syncproto_syncpb_exchange_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -97,6 +97,8 @@ type EnrolResponse struct {
 	Time          int64                 `protobuf:"varint,7,opt,name=time,proto3" json:"time,omitempty"`
 	Generation    *syncpb.GenerationRef `protobuf:"bytes,8,opt,name=generation,proto3" json:"generation,omitempty"`
 	Slot          *syncpb.Slot          `protobuf:"bytes,9,opt,name=slot,proto3" json:"slot,omitempty"`
+	// The age recipient for bundles.
+	Recipient     string `protobuf:"bytes,10,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,6 +194,13 @@ func (x *EnrolResponse) GetSlot() *syncpb.Slot {
 		return x.Slot
 	}
 	return nil
+}
+
+func (x *EnrolResponse) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
 }
 
 type JoinRequest struct {
@@ -1177,6 +1186,736 @@ func (x *StatusResponse) GetJson() []byte {
 	return nil
 }
 
+type PublishKindsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// File name and content of each kind file.
+	Files map[string][]byte `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Only look, and change nothing.
+	DryRun        bool   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	Operator      string `protobuf:"bytes,3,opt,name=operator,proto3" json:"operator,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishKindsRequest) Reset() {
+	*x = PublishKindsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishKindsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishKindsRequest) ProtoMessage() {}
+
+func (x *PublishKindsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishKindsRequest.ProtoReflect.Descriptor instead.
+func (*PublishKindsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PublishKindsRequest) GetFiles() map[string][]byte {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *PublishKindsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *PublishKindsRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+// PublishKindsResponse says what became of the files, as the documented JSON.
+type PublishKindsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishKindsResponse) Reset() {
+	*x = PublishKindsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishKindsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishKindsResponse) ProtoMessage() {}
+
+func (x *PublishKindsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishKindsResponse.ProtoReflect.Descriptor instead.
+func (*PublishKindsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PublishKindsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type ListDevicesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDevicesRequest) Reset() {
+	*x = ListDevicesRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDevicesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDevicesRequest) ProtoMessage() {}
+
+func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
+func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListDevicesRequest) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+type ListDevicesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDevicesResponse) Reset() {
+	*x = ListDevicesResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDevicesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDevicesResponse) ProtoMessage() {}
+
+func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
+func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListDevicesResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type RevokeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hexadecimal digits, or the beginning of them.
+	Device        string `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Operator      string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeRequest) Reset() {
+	*x = RevokeRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeRequest) ProtoMessage() {}
+
+func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
+func (*RevokeRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RevokeRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RevokeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeResponse) Reset() {
+	*x = RevokeResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeResponse) ProtoMessage() {}
+
+func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
+func (*RevokeResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RevokeResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type BeginGenerationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGenerationRequest) Reset() {
+	*x = BeginGenerationRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGenerationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGenerationRequest) ProtoMessage() {}
+
+func (x *BeginGenerationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGenerationRequest.ProtoReflect.Descriptor instead.
+func (*BeginGenerationRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *BeginGenerationRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *BeginGenerationRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type BeginGenerationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginGenerationResponse) Reset() {
+	*x = BeginGenerationResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginGenerationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginGenerationResponse) ProtoMessage() {}
+
+func (x *BeginGenerationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginGenerationResponse.ProtoReflect.Descriptor instead.
+func (*BeginGenerationResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *BeginGenerationResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type ListCasesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: of all unions.
+	Union         string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Closed        bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCasesRequest) Reset() {
+	*x = ListCasesRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCasesRequest) ProtoMessage() {}
+
+func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCasesRequest.ProtoReflect.Descriptor instead.
+func (*ListCasesRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListCasesRequest) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *ListCasesRequest) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+type ListCasesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCasesResponse) Reset() {
+	*x = ListCasesResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCasesResponse) ProtoMessage() {}
+
+func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCasesResponse.ProtoReflect.Descriptor instead.
+func (*ListCasesResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListCasesResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type DecideRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Union string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	// Id of the case.
+	Case string `protobuf:"bytes,2,opt,name=case,proto3" json:"case,omitempty"`
+	// accept or drop for held changes, value for a conflict.
+	Verb string `protobuf:"bytes,3,opt,name=verb,proto3" json:"verb,omitempty"`
+	// The value chosen, by its number in the list of the case, from 1.
+	Choice   uint32 `protobuf:"varint,4,opt,name=choice,proto3" json:"choice,omitempty"`
+	Operator string `protobuf:"bytes,5,opt,name=operator,proto3" json:"operator,omitempty"`
+	Note     string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// Position that the person's list was of: what came after it is not decided.
+	Seen          uint64 `protobuf:"varint,7,opt,name=seen,proto3" json:"seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideRequest) Reset() {
+	*x = DecideRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideRequest) ProtoMessage() {}
+
+func (x *DecideRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
+func (*DecideRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DecideRequest) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetCase() string {
+	if x != nil {
+		return x.Case
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetChoice() uint32 {
+	if x != nil {
+		return x.Choice
+	}
+	return 0
+}
+
+func (x *DecideRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetSeen() uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return 0
+}
+
+type DecideResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideResponse) Reset() {
+	*x = DecideResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideResponse) ProtoMessage() {}
+
+func (x *DecideResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
+func (*DecideResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DecideResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type ImportBundleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bundle        []byte                 `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportBundleRequest) Reset() {
+	*x = ImportBundleRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportBundleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportBundleRequest) ProtoMessage() {}
+
+func (x *ImportBundleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportBundleRequest.ProtoReflect.Descriptor instead.
+func (*ImportBundleRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ImportBundleRequest) GetBundle() []byte {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
+type ImportBundleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sealed for the device, empty if it asked for none.
+	Bundle        []byte `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	Json          []byte `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportBundleResponse) Reset() {
+	*x = ImportBundleResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportBundleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportBundleResponse) ProtoMessage() {}
+
+func (x *ImportBundleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportBundleResponse.ProtoReflect.Descriptor instead.
+func (*ImportBundleResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ImportBundleResponse) GetBundle() []byte {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
+func (x *ImportBundleResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_internal_rpc_unionrpc_union_proto protoreflect.FileDescriptor
 
 const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
@@ -1186,7 +1925,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x16\n" +
-	"\x06device\x18\x03 \x01(\fR\x06device\"\xb4\x02\n" +
+	"\x06device\x18\x03 \x01(\fR\x06device\"\xd2\x02\n" +
 	"\rEnrolResponse\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x1d\n" +
 	"\n" +
@@ -1199,7 +1938,9 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\b \x01(\v2\x1b.unionsync.v1.GenerationRefR\n" +
 	"generation\x12&\n" +
-	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\"\xd2\x01\n" +
+	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\x12\x1c\n" +
+	"\trecipient\x18\n" +
+	" \x01(\tR\trecipient\"\xd2\x01\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1d\n" +
 	"\n" +
@@ -1274,10 +2015,55 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\x0f\n" +
 	"\rStatusRequest\"$\n" +
 	"\x0eStatusResponse\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x01\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"\xcc\x01\n" +
+	"\x13PublishKindsRequest\x12F\n" +
+	"\x05files\x18\x01 \x03(\v20.unionsync.rpc.v1.PublishKindsRequest.FilesEntryR\x05files\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1a\n" +
+	"\boperator\x18\x03 \x01(\tR\boperator\x1a8\n" +
+	"\n" +
+	"FilesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"*\n" +
+	"\x14PublishKindsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"*\n" +
+	"\x12ListDevicesRequest\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\")\n" +
+	"\x13ListDevicesResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"[\n" +
+	"\rRevokeRequest\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"$\n" +
+	"\x0eRevokeResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"L\n" +
+	"\x16BeginGenerationRequest\x12\x1a\n" +
+	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"-\n" +
+	"\x17BeginGenerationResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"@\n" +
+	"\x10ListCasesRequest\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
+	"\x06closed\x18\x02 \x01(\bR\x06closed\"'\n" +
+	"\x11ListCasesResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"\xa9\x01\n" +
+	"\rDecideRequest\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x12\n" +
+	"\x04case\x18\x02 \x01(\tR\x04case\x12\x12\n" +
+	"\x04verb\x18\x03 \x01(\tR\x04verb\x12\x16\n" +
+	"\x06choice\x18\x04 \x01(\rR\x06choice\x12\x1a\n" +
+	"\boperator\x18\x05 \x01(\tR\boperator\x12\x12\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x12\x12\n" +
+	"\x04seen\x18\a \x01(\x04R\x04seen\"$\n" +
+	"\x0eDecideResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"-\n" +
+	"\x13ImportBundleRequest\x12\x16\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle\"B\n" +
+	"\x14ImportBundleResponse\x12\x16\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xe7\x03\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xd9\b\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -1285,7 +2071,14 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\tImportOrg\x12\".unionsync.rpc.v1.ImportOrgRequest\x1a#.unionsync.rpc.v1.ImportOrgResponse\x12N\n" +
 	"\aListOrg\x12 .unionsync.rpc.v1.ListOrgRequest\x1a!.unionsync.rpc.v1.ListOrgResponse\x12K\n" +
 	"\x06Counts\x12\x1f.unionsync.rpc.v1.CountsRequest\x1a .unionsync.rpc.v1.CountsResponse\x12K\n" +
-	"\x06Status\x12\x1f.unionsync.rpc.v1.StatusRequest\x1a .unionsync.rpc.v1.StatusResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
+	"\x06Status\x12\x1f.unionsync.rpc.v1.StatusRequest\x1a .unionsync.rpc.v1.StatusResponse\x12]\n" +
+	"\fPublishKinds\x12%.unionsync.rpc.v1.PublishKindsRequest\x1a&.unionsync.rpc.v1.PublishKindsResponse\x12Z\n" +
+	"\vListDevices\x12$.unionsync.rpc.v1.ListDevicesRequest\x1a%.unionsync.rpc.v1.ListDevicesResponse\x12K\n" +
+	"\x06Revoke\x12\x1f.unionsync.rpc.v1.RevokeRequest\x1a .unionsync.rpc.v1.RevokeResponse\x12f\n" +
+	"\x0fBeginGeneration\x12(.unionsync.rpc.v1.BeginGenerationRequest\x1a).unionsync.rpc.v1.BeginGenerationResponse\x12T\n" +
+	"\tListCases\x12\".unionsync.rpc.v1.ListCasesRequest\x1a#.unionsync.rpc.v1.ListCasesResponse\x12K\n" +
+	"\x06Decide\x12\x1f.unionsync.rpc.v1.DecideRequest\x1a .unionsync.rpc.v1.DecideResponse\x12]\n" +
+	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
 var (
 	file_internal_rpc_unionrpc_union_proto_rawDescOnce sync.Once
@@ -1299,64 +2092,94 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
-	(*EnrolRequest)(nil),         // 0: unionsync.rpc.v1.EnrolRequest
-	(*EnrolResponse)(nil),        // 1: unionsync.rpc.v1.EnrolResponse
-	(*JoinRequest)(nil),          // 2: unionsync.rpc.v1.JoinRequest
-	(*JoinResponse)(nil),         // 3: unionsync.rpc.v1.JoinResponse
-	(*CreateCodeRequest)(nil),    // 4: unionsync.rpc.v1.CreateCodeRequest
-	(*CreateCodeResponse)(nil),   // 5: unionsync.rpc.v1.CreateCodeResponse
-	(*OrgRow)(nil),               // 6: unionsync.rpc.v1.OrgRow
-	(*ImportOrgRequest)(nil),     // 7: unionsync.rpc.v1.ImportOrgRequest
-	(*ImportOrgResponse)(nil),    // 8: unionsync.rpc.v1.ImportOrgResponse
-	(*OrgProblem)(nil),           // 9: unionsync.rpc.v1.OrgProblem
-	(*ListOrgRequest)(nil),       // 10: unionsync.rpc.v1.ListOrgRequest
-	(*ListOrgResponse)(nil),      // 11: unionsync.rpc.v1.ListOrgResponse
-	(*OrgState)(nil),             // 12: unionsync.rpc.v1.OrgState
-	(*CountsRequest)(nil),        // 13: unionsync.rpc.v1.CountsRequest
-	(*CountsFilter)(nil),         // 14: unionsync.rpc.v1.CountsFilter
-	(*CountsResponse)(nil),       // 15: unionsync.rpc.v1.CountsResponse
-	(*StatusRequest)(nil),        // 16: unionsync.rpc.v1.StatusRequest
-	(*StatusResponse)(nil),       // 17: unionsync.rpc.v1.StatusResponse
-	nil,                          // 18: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                          // 19: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	(*syncpb.GenerationRef)(nil), // 20: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),          // 21: unionsync.v1.Slot
-	(*syncpb.Request)(nil),       // 22: unionsync.v1.Request
-	(*syncpb.Response)(nil),      // 23: unionsync.v1.Response
+	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
+	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
+	(*JoinRequest)(nil),             // 2: unionsync.rpc.v1.JoinRequest
+	(*JoinResponse)(nil),            // 3: unionsync.rpc.v1.JoinResponse
+	(*CreateCodeRequest)(nil),       // 4: unionsync.rpc.v1.CreateCodeRequest
+	(*CreateCodeResponse)(nil),      // 5: unionsync.rpc.v1.CreateCodeResponse
+	(*OrgRow)(nil),                  // 6: unionsync.rpc.v1.OrgRow
+	(*ImportOrgRequest)(nil),        // 7: unionsync.rpc.v1.ImportOrgRequest
+	(*ImportOrgResponse)(nil),       // 8: unionsync.rpc.v1.ImportOrgResponse
+	(*OrgProblem)(nil),              // 9: unionsync.rpc.v1.OrgProblem
+	(*ListOrgRequest)(nil),          // 10: unionsync.rpc.v1.ListOrgRequest
+	(*ListOrgResponse)(nil),         // 11: unionsync.rpc.v1.ListOrgResponse
+	(*OrgState)(nil),                // 12: unionsync.rpc.v1.OrgState
+	(*CountsRequest)(nil),           // 13: unionsync.rpc.v1.CountsRequest
+	(*CountsFilter)(nil),            // 14: unionsync.rpc.v1.CountsFilter
+	(*CountsResponse)(nil),          // 15: unionsync.rpc.v1.CountsResponse
+	(*StatusRequest)(nil),           // 16: unionsync.rpc.v1.StatusRequest
+	(*StatusResponse)(nil),          // 17: unionsync.rpc.v1.StatusResponse
+	(*PublishKindsRequest)(nil),     // 18: unionsync.rpc.v1.PublishKindsRequest
+	(*PublishKindsResponse)(nil),    // 19: unionsync.rpc.v1.PublishKindsResponse
+	(*ListDevicesRequest)(nil),      // 20: unionsync.rpc.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),     // 21: unionsync.rpc.v1.ListDevicesResponse
+	(*RevokeRequest)(nil),           // 22: unionsync.rpc.v1.RevokeRequest
+	(*RevokeResponse)(nil),          // 23: unionsync.rpc.v1.RevokeResponse
+	(*BeginGenerationRequest)(nil),  // 24: unionsync.rpc.v1.BeginGenerationRequest
+	(*BeginGenerationResponse)(nil), // 25: unionsync.rpc.v1.BeginGenerationResponse
+	(*ListCasesRequest)(nil),        // 26: unionsync.rpc.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),       // 27: unionsync.rpc.v1.ListCasesResponse
+	(*DecideRequest)(nil),           // 28: unionsync.rpc.v1.DecideRequest
+	(*DecideResponse)(nil),          // 29: unionsync.rpc.v1.DecideResponse
+	(*ImportBundleRequest)(nil),     // 30: unionsync.rpc.v1.ImportBundleRequest
+	(*ImportBundleResponse)(nil),    // 31: unionsync.rpc.v1.ImportBundleResponse
+	nil,                             // 32: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 33: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 34: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 35: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 36: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 37: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 38: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	20, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	21, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	18, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	35, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	36, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	32, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	19, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	33, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
 	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	22, // 9: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
-	0,  // 10: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
-	2,  // 11: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
-	4,  // 12: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
-	7,  // 13: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
-	10, // 14: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
-	13, // 15: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
-	16, // 16: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
-	23, // 17: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 18: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 19: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 20: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 21: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 22: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 23: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 24: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	17, // [17:25] is the sub-list for method output_type
-	9,  // [9:17] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	34, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	37, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
+	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
+	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
+	7,  // 14: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
+	10, // 15: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
+	13, // 16: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
+	16, // 17: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
+	18, // 18: unionsync.rpc.v1.Admin.PublishKinds:input_type -> unionsync.rpc.v1.PublishKindsRequest
+	20, // 19: unionsync.rpc.v1.Admin.ListDevices:input_type -> unionsync.rpc.v1.ListDevicesRequest
+	22, // 20: unionsync.rpc.v1.Admin.Revoke:input_type -> unionsync.rpc.v1.RevokeRequest
+	24, // 21: unionsync.rpc.v1.Admin.BeginGeneration:input_type -> unionsync.rpc.v1.BeginGenerationRequest
+	26, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
+	28, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
+	30, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
+	38, // 25: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 26: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 27: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 28: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 29: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 30: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 31: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 32: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	19, // 33: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	21, // 34: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	23, // 35: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	25, // 36: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	27, // 37: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	29, // 38: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	31, // 39: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	25, // [25:40] is the sub-list for method output_type
+	10, // [10:25] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_internal_rpc_unionrpc_union_proto_init() }
@@ -1370,7 +2193,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -208,6 +208,7 @@ type KindFile struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Yaml          []byte                 `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
 	Signature     []byte                 `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	Version       uint32                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -261,6 +262,13 @@ func (x *KindFile) GetSignature() []byte {
 		return x.Signature
 	}
 	return nil
+}
+
+func (x *KindFile) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
 }
 
 // Batch holds what several agents brought: type 2.
@@ -711,13 +719,17 @@ func (x *Staff) GetNode() string {
 }
 
 type StaffChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
-	Kind          uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Id            []byte                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
-	KindVersion   uint32                 `protobuf:"varint,4,opt,name=kind_version,json=kindVersion,proto3" json:"kind_version,omitempty"`
-	Fields        []*FieldValue          `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
-	Note          string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Union       string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Kind        uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id          []byte                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	KindVersion uint32                 `protobuf:"varint,4,opt,name=kind_version,json=kindVersion,proto3" json:"kind_version,omitempty"`
+	Fields      []*FieldValue          `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
+	Note        string                 `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// A decision: what it settles, as its author saw it. Field 0 names a held change.
+	Resolves []*FieldDot `protobuf:"bytes,7,rep,name=resolves,proto3" json:"resolves,omitempty"`
+	// What becomes of the held changes that resolves names: 1 accept, 2 drop.
+	Verb          uint32 `protobuf:"varint,8,opt,name=verb,proto3" json:"verb,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,6 +806,89 @@ func (x *StaffChange) GetNote() string {
 	return ""
 }
 
+func (x *StaffChange) GetResolves() []*FieldDot {
+	if x != nil {
+		return x.Resolves
+	}
+	return nil
+}
+
+func (x *StaffChange) GetVerb() uint32 {
+	if x != nil {
+		return x.Verb
+	}
+	return 0
+}
+
+// FieldDot names one entry of a field by the change that gave it.
+type FieldDot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Field         uint32                 `protobuf:"varint,1,opt,name=field,proto3" json:"field,omitempty"`
+	Journal       uint64                 `protobuf:"fixed64,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
+	Tag           uint32                 `protobuf:"fixed32,4,opt,name=tag,proto3" json:"tag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldDot) Reset() {
+	*x = FieldDot{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldDot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldDot) ProtoMessage() {}
+
+func (x *FieldDot) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldDot.ProtoReflect.Descriptor instead.
+func (*FieldDot) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FieldDot) GetField() uint32 {
+	if x != nil {
+		return x.Field
+	}
+	return 0
+}
+
+func (x *FieldDot) GetJournal() uint64 {
+	if x != nil {
+		return x.Journal
+	}
+	return 0
+}
+
+func (x *FieldDot) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *FieldDot) GetTag() uint32 {
+	if x != nil {
+		return x.Tag
+	}
+	return 0
+}
+
 // FieldValue sets a field to a value; empty clears it. A value that the field has already
 // is no edit.
 type FieldValue struct {
@@ -806,7 +901,7 @@ type FieldValue struct {
 
 func (x *FieldValue) Reset() {
 	*x = FieldValue{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[10]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +913,7 @@ func (x *FieldValue) String() string {
 func (*FieldValue) ProtoMessage() {}
 
 func (x *FieldValue) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[10]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +926,7 @@ func (x *FieldValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldValue.ProtoReflect.Descriptor instead.
 func (*FieldValue) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{10}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FieldValue) GetField() uint32 {
@@ -861,7 +956,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[11]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +968,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[11]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +981,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{11}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Code) GetTime() int64 {
@@ -931,7 +1026,7 @@ type Enrolled struct {
 
 func (x *Enrolled) Reset() {
 	*x = Enrolled{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[12]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1038,7 @@ func (x *Enrolled) String() string {
 func (*Enrolled) ProtoMessage() {}
 
 func (x *Enrolled) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[12]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1051,7 @@ func (x *Enrolled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrolled.ProtoReflect.Descriptor instead.
 func (*Enrolled) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{12}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Enrolled) GetTime() int64 {
@@ -1008,7 +1103,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[13]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1115,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[13]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1128,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{13}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Node) GetTime() int64 {
@@ -1071,20 +1166,485 @@ func (x *Node) GetCertificate() []byte {
 	return nil
 }
 
-type Device struct {
+// NewGeneration begins another life of the centre: type 7. Refused unless next's number is
+// above every number that the state knows or that stands in learned.
+type NewGeneration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Entries of other lives that were learned from agents, each signed by the CA.
+	Learned       []*Generation `protobuf:"bytes,2,rep,name=learned,proto3" json:"learned,omitempty"`
+	Next          *Generation   `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewGeneration) Reset() {
+	*x = NewGeneration{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewGeneration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewGeneration) ProtoMessage() {}
+
+func (x *NewGeneration) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewGeneration.ProtoReflect.Descriptor instead.
+func (*NewGeneration) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *NewGeneration) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *NewGeneration) GetLearned() []*Generation {
+	if x != nil {
+		return x.Learned
+	}
+	return nil
+}
+
+func (x *NewGeneration) GetNext() *Generation {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+// Publish brings new versions of kind files into force: type 8.
+type Publish struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	Unions        []string               `protobuf:"bytes,2,rep,name=unions,proto3" json:"unions,omitempty"`
-	Enrolled      int64                  `protobuf:"varint,3,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
-	Revoked       bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Operator      string                 `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	Kinds         []*KindFile            `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Publish) Reset() {
+	*x = Publish{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Publish) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Publish) ProtoMessage() {}
+
+func (x *Publish) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Publish.ProtoReflect.Descriptor instead.
+func (*Publish) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Publish) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Publish) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Publish) GetKinds() []*KindFile {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+// Revoke takes a device its right: type 9.
+type Revoke struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Revocation    *Revocation            `protobuf:"bytes,2,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revoke) Reset() {
+	*x = Revoke{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revoke) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revoke) ProtoMessage() {}
+
+func (x *Revoke) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
+func (*Revoke) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Revoke) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Revoke) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+// Revocation is as it travels (unionsync.v1.Revocation).
+type Revocation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        []byte                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Places        []*RevokedPlace        `protobuf:"bytes,2,rep,name=places,proto3" json:"places,omitempty"`
+	Time          int64                  `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"`
+	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Revocation) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *Revocation) GetPlaces() []*RevokedPlace {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *Revocation) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Revocation) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Revocation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Revocation) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type RevokedPlace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Journal       uint64                 `protobuf:"fixed64,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokedPlace) Reset() {
+	*x = RevokedPlace{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokedPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokedPlace) ProtoMessage() {}
+
+func (x *RevokedPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokedPlace.ProtoReflect.Descriptor instead.
+func (*RevokedPlace) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RevokedPlace) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *RevokedPlace) GetJournal() uint64 {
+	if x != nil {
+		return x.Journal
+	}
+	return 0
+}
+
+func (x *RevokedPlace) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *RevokedPlace) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+// Registered takes in a device by its certificate alone, as after a restore that lost its
+// enrolment, and renews a certificate: type 10.
+type Registered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	PublicKey     []byte                 `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	Unions        []string               `protobuf:"bytes,4,rep,name=unions,proto3" json:"unions,omitempty"`
 	Certificate   []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Registered) Reset() {
+	*x = Registered{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Registered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Registered) ProtoMessage() {}
+
+func (x *Registered) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Registered.ProtoReflect.Descriptor instead.
+func (*Registered) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Registered) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Registered) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *Registered) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Registered) GetUnions() []string {
+	if x != nil {
+		return x.Unions
+	}
+	return nil
+}
+
+func (x *Registered) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+// Watermark says up to where every backup that is still offered has the log: type 11.
+type Watermark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Position      uint64                 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watermark) Reset() {
+	*x = Watermark{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watermark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watermark) ProtoMessage() {}
+
+func (x *Watermark) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
+func (*Watermark) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Watermark) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Watermark) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+type Device struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey   []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	Unions      []string               `protobuf:"bytes,2,rep,name=unions,proto3" json:"unions,omitempty"`
+	Enrolled    int64                  `protobuf:"varint,3,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
+	Revoked     bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	Certificate []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Revocation  *Revocation            `protobuf:"bytes,6,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	// Changes and bytes taken in since it was revoked: held, within a quota.
+	HeldChanges   uint32 `protobuf:"varint,7,opt,name=held_changes,json=heldChanges,proto3" json:"held_changes,omitempty"`
+	HeldBytes     uint64 `protobuf:"varint,8,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[14]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1656,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[14]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1669,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{14}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Device) GetPublicKey() []byte {
@@ -1147,6 +1707,27 @@ func (x *Device) GetCertificate() []byte {
 	return nil
 }
 
+func (x *Device) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+func (x *Device) GetHeldChanges() uint32 {
+	if x != nil {
+		return x.HeldChanges
+	}
+	return 0
+}
+
+func (x *Device) GetHeldBytes() uint64 {
+	if x != nil {
+		return x.HeldBytes
+	}
+	return 0
+}
+
 type CodeState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
@@ -1158,7 +1739,7 @@ type CodeState struct {
 
 func (x *CodeState) Reset() {
 	*x = CodeState{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[15]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1751,7 @@ func (x *CodeState) String() string {
 func (*CodeState) ProtoMessage() {}
 
 func (x *CodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[15]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1764,7 @@ func (x *CodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeState.ProtoReflect.Descriptor instead.
 func (*CodeState) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{15}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CodeState) GetUnion() string {
@@ -1218,7 +1799,7 @@ type ContactState struct {
 
 func (x *ContactState) Reset() {
 	*x = ContactState{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[16]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1811,7 @@ func (x *ContactState) String() string {
 func (*ContactState) ProtoMessage() {}
 
 func (x *ContactState) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[16]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1824,7 @@ func (x *ContactState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactState.ProtoReflect.Descriptor instead.
 func (*ContactState) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{16}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ContactState) GetHeard() int64 {
@@ -1276,7 +1857,7 @@ type Tips struct {
 
 func (x *Tips) Reset() {
 	*x = Tips{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[17]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1869,7 @@ func (x *Tips) String() string {
 func (*Tips) ProtoMessage() {}
 
 func (x *Tips) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[17]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1882,7 @@ func (x *Tips) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tips.ProtoReflect.Descriptor instead.
 func (*Tips) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{17}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Tips) GetTips() []*Tip {
@@ -1321,7 +1902,7 @@ type Tip struct {
 
 func (x *Tip) Reset() {
 	*x = Tip{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[18]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1333,7 +1914,7 @@ func (x *Tip) String() string {
 func (*Tip) ProtoMessage() {}
 
 func (x *Tip) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[18]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1346,7 +1927,7 @@ func (x *Tip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tip.ProtoReflect.Descriptor instead.
 func (*Tip) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{18}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Tip) GetSeq() uint64 {
@@ -1371,13 +1952,14 @@ type Meta struct {
 	Generation    uint32                 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
 	Count         uint64                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
 	Time          int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
+	Watermark     uint64                 `protobuf:"varint,7,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
 	*x = Meta{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[19]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1971,7 @@ func (x *Meta) String() string {
 func (*Meta) ProtoMessage() {}
 
 func (x *Meta) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[19]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1984,7 @@ func (x *Meta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Meta.ProtoReflect.Descriptor instead.
 func (*Meta) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{19}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Meta) GetLogId() []byte {
@@ -1447,6 +2029,13 @@ func (x *Meta) GetTime() int64 {
 	return 0
 }
 
+func (x *Meta) GetWatermark() uint64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
 // HeldQueue lists the positions of held changes of one journal to one record, in order.
 type HeldQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1457,7 +2046,7 @@ type HeldQueue struct {
 
 func (x *HeldQueue) Reset() {
 	*x = HeldQueue{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[20]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +2058,7 @@ func (x *HeldQueue) String() string {
 func (*HeldQueue) ProtoMessage() {}
 
 func (x *HeldQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[20]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +2071,7 @@ func (x *HeldQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldQueue.ProtoReflect.Descriptor instead.
 func (*HeldQueue) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{20}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *HeldQueue) GetPositions() []uint64 {
@@ -1490,6 +2079,70 @@ func (x *HeldQueue) GetPositions() []uint64 {
 		return x.Positions
 	}
 	return nil
+}
+
+// Decision is what a person decided about a held change, also one that has not come yet.
+type Decision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 accept, 2 drop.
+	Verb uint32 `protobuf:"varint,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	// The decision has been carried out; without, it waits for the change.
+	Done bool `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	// Position of the change that decided.
+	Position      uint64 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Decision) Reset() {
+	*x = Decision{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Decision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Decision) ProtoMessage() {}
+
+func (x *Decision) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Decision.ProtoReflect.Descriptor instead.
+func (*Decision) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Decision) GetVerb() uint32 {
+	if x != nil {
+		return x.Verb
+	}
+	return 0
+}
+
+func (x *Decision) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *Decision) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
 }
 
 var File_server_ledger_entrypb_entry_proto protoreflect.FileDescriptor
@@ -1514,11 +2167,12 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04base\x18\x03 \x01(\x04R\x04base\x12\x1a\n" +
 	"\boperator\x18\x04 \x01(\tR\boperator\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1c\n" +
-	"\tsignature\x18\x06 \x01(\fR\tsignature\"P\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"j\n" +
 	"\bKindFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04yaml\x18\x02 \x01(\fR\x04yaml\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"L\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\rR\aversion\"L\n" +
 	"\x05Batch\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12/\n" +
 	"\x05items\x18\x02 \x03(\v2\x19.unionsync.ledger.v1.ItemR\x05items\"\xa6\x01\n" +
@@ -1553,14 +2207,21 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12:\n" +
 	"\achanges\x18\x03 \x03(\v2 .unionsync.ledger.v1.StaffChangeR\achanges\x12\x12\n" +
-	"\x04node\x18\x04 \x01(\tR\x04node\"\xb7\x01\n" +
+	"\x04node\x18\x04 \x01(\tR\x04node\"\x86\x02\n" +
 	"\vStaffChange\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\fR\x02id\x12!\n" +
 	"\fkind_version\x18\x04 \x01(\rR\vkindVersion\x127\n" +
 	"\x06fields\x18\x05 \x03(\v2\x1f.unionsync.ledger.v1.FieldValueR\x06fields\x12\x12\n" +
-	"\x04note\x18\x06 \x01(\tR\x04note\"8\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x129\n" +
+	"\bresolves\x18\a \x03(\v2\x1d.unionsync.ledger.v1.FieldDotR\bresolves\x12\x12\n" +
+	"\x04verb\x18\b \x01(\rR\x04verb\"^\n" +
+	"\bFieldDot\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\rR\x05field\x12\x18\n" +
+	"\ajournal\x18\x02 \x01(\x06R\ajournal\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x10\n" +
+	"\x03tag\x18\x04 \x01(\aR\x03tag\"8\n" +
 	"\n" +
 	"FieldValue\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\rR\x05field\x12\x14\n" +
@@ -1583,14 +2244,57 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12\x1f\n" +
 	"\vapi_address\x18\x04 \x01(\tR\n" +
 	"apiAddress\x12 \n" +
-	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"\x97\x01\n" +
+	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"\x93\x01\n" +
+	"\rNewGeneration\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x129\n" +
+	"\alearned\x18\x02 \x03(\v2\x1f.unionsync.ledger.v1.GenerationR\alearned\x123\n" +
+	"\x04next\x18\x03 \x01(\v2\x1f.unionsync.ledger.v1.GenerationR\x04next\"n\n" +
+	"\aPublish\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x123\n" +
+	"\x05kinds\x18\x03 \x03(\v2\x1d.unionsync.ledger.v1.KindFileR\x05kinds\"]\n" +
+	"\x06Revoke\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12?\n" +
+	"\n" +
+	"revocation\x18\x02 \x01(\v2\x1f.unionsync.ledger.v1.RevocationR\n" +
+	"revocation\"\xc5\x01\n" +
+	"\n" +
+	"Revocation\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\fR\x06device\x129\n" +
+	"\x06places\x18\x02 \x03(\v2!.unionsync.ledger.v1.RevokedPlaceR\x06places\x12\x12\n" +
+	"\x04time\x18\x03 \x01(\x03R\x04time\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1c\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"d\n" +
+	"\fRevokedPlace\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
+	"\ajournal\x18\x02 \x01(\x06R\ajournal\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\"\x91\x01\n" +
+	"\n" +
+	"Registered\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fR\tpublicKey\x12\x16\n" +
+	"\x06unions\x18\x04 \x03(\tR\x06unions\x12 \n" +
+	"\vcertificate\x18\x05 \x01(\fR\vcertificate\";\n" +
+	"\tWatermark\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x04R\bposition\"\x9a\x02\n" +
 	"\x06Device\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
 	"\x06unions\x18\x02 \x03(\tR\x06unions\x12\x1a\n" +
 	"\benrolled\x18\x03 \x01(\x03R\benrolled\x12\x18\n" +
 	"\arevoked\x18\x04 \x01(\bR\arevoked\x12 \n" +
-	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"S\n" +
+	"\vcertificate\x18\x05 \x01(\fR\vcertificate\x12?\n" +
+	"\n" +
+	"revocation\x18\x06 \x01(\v2\x1f.unionsync.ledger.v1.RevocationR\n" +
+	"revocation\x12!\n" +
+	"\fheld_changes\x18\a \x01(\rR\vheldChanges\x12\x1d\n" +
+	"\n" +
+	"held_bytes\x18\b \x01(\x04R\theldBytes\"S\n" +
 	"\tCodeState\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
 	"\aexpires\x18\x02 \x01(\x03R\aexpires\x12\x16\n" +
@@ -1603,7 +2307,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"\x91\x01\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xaf\x01\n" +
 	"\x04Meta\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\fR\x05logId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -1612,9 +2316,14 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"generation\x18\x04 \x01(\rR\n" +
 	"generation\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x04R\x05count\x12\x12\n" +
-	"\x04time\x18\x06 \x01(\x03R\x04time\")\n" +
+	"\x04time\x18\x06 \x01(\x03R\x04time\x12\x1c\n" +
+	"\twatermark\x18\a \x01(\x04R\twatermark\")\n" +
 	"\tHeldQueue\x12\x1c\n" +
-	"\tpositions\x18\x01 \x03(\x04R\tpositionsB!Z\x1funionsync/server/ledger/entrypbb\x06proto3"
+	"\tpositions\x18\x01 \x03(\x04R\tpositions\"N\n" +
+	"\bDecision\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\rR\x04verb\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\x04R\bpositionB!Z\x1funionsync/server/ledger/entrypbb\x06proto3"
 
 var (
 	file_server_ledger_entrypb_entry_proto_rawDescOnce sync.Once
@@ -1628,29 +2337,38 @@ func file_server_ledger_entrypb_entry_proto_rawDescGZIP() []byte {
 	return file_server_ledger_entrypb_entry_proto_rawDescData
 }
 
-var file_server_ledger_entrypb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_server_ledger_entrypb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_server_ledger_entrypb_entry_proto_goTypes = []any{
-	(*Genesis)(nil),      // 0: unionsync.ledger.v1.Genesis
-	(*Generation)(nil),   // 1: unionsync.ledger.v1.Generation
-	(*KindFile)(nil),     // 2: unionsync.ledger.v1.KindFile
-	(*Batch)(nil),        // 3: unionsync.ledger.v1.Batch
-	(*Item)(nil),         // 4: unionsync.ledger.v1.Item
-	(*Segment)(nil),      // 5: unionsync.ledger.v1.Segment
-	(*Gap)(nil),          // 6: unionsync.ledger.v1.Gap
-	(*Contact)(nil),      // 7: unionsync.ledger.v1.Contact
-	(*Staff)(nil),        // 8: unionsync.ledger.v1.Staff
-	(*StaffChange)(nil),  // 9: unionsync.ledger.v1.StaffChange
-	(*FieldValue)(nil),   // 10: unionsync.ledger.v1.FieldValue
-	(*Code)(nil),         // 11: unionsync.ledger.v1.Code
-	(*Enrolled)(nil),     // 12: unionsync.ledger.v1.Enrolled
-	(*Node)(nil),         // 13: unionsync.ledger.v1.Node
-	(*Device)(nil),       // 14: unionsync.ledger.v1.Device
-	(*CodeState)(nil),    // 15: unionsync.ledger.v1.CodeState
-	(*ContactState)(nil), // 16: unionsync.ledger.v1.ContactState
-	(*Tips)(nil),         // 17: unionsync.ledger.v1.Tips
-	(*Tip)(nil),          // 18: unionsync.ledger.v1.Tip
-	(*Meta)(nil),         // 19: unionsync.ledger.v1.Meta
-	(*HeldQueue)(nil),    // 20: unionsync.ledger.v1.HeldQueue
+	(*Genesis)(nil),       // 0: unionsync.ledger.v1.Genesis
+	(*Generation)(nil),    // 1: unionsync.ledger.v1.Generation
+	(*KindFile)(nil),      // 2: unionsync.ledger.v1.KindFile
+	(*Batch)(nil),         // 3: unionsync.ledger.v1.Batch
+	(*Item)(nil),          // 4: unionsync.ledger.v1.Item
+	(*Segment)(nil),       // 5: unionsync.ledger.v1.Segment
+	(*Gap)(nil),           // 6: unionsync.ledger.v1.Gap
+	(*Contact)(nil),       // 7: unionsync.ledger.v1.Contact
+	(*Staff)(nil),         // 8: unionsync.ledger.v1.Staff
+	(*StaffChange)(nil),   // 9: unionsync.ledger.v1.StaffChange
+	(*FieldDot)(nil),      // 10: unionsync.ledger.v1.FieldDot
+	(*FieldValue)(nil),    // 11: unionsync.ledger.v1.FieldValue
+	(*Code)(nil),          // 12: unionsync.ledger.v1.Code
+	(*Enrolled)(nil),      // 13: unionsync.ledger.v1.Enrolled
+	(*Node)(nil),          // 14: unionsync.ledger.v1.Node
+	(*NewGeneration)(nil), // 15: unionsync.ledger.v1.NewGeneration
+	(*Publish)(nil),       // 16: unionsync.ledger.v1.Publish
+	(*Revoke)(nil),        // 17: unionsync.ledger.v1.Revoke
+	(*Revocation)(nil),    // 18: unionsync.ledger.v1.Revocation
+	(*RevokedPlace)(nil),  // 19: unionsync.ledger.v1.RevokedPlace
+	(*Registered)(nil),    // 20: unionsync.ledger.v1.Registered
+	(*Watermark)(nil),     // 21: unionsync.ledger.v1.Watermark
+	(*Device)(nil),        // 22: unionsync.ledger.v1.Device
+	(*CodeState)(nil),     // 23: unionsync.ledger.v1.CodeState
+	(*ContactState)(nil),  // 24: unionsync.ledger.v1.ContactState
+	(*Tips)(nil),          // 25: unionsync.ledger.v1.Tips
+	(*Tip)(nil),           // 26: unionsync.ledger.v1.Tip
+	(*Meta)(nil),          // 27: unionsync.ledger.v1.Meta
+	(*HeldQueue)(nil),     // 28: unionsync.ledger.v1.HeldQueue
+	(*Decision)(nil),      // 29: unionsync.ledger.v1.Decision
 }
 var file_server_ledger_entrypb_entry_proto_depIdxs = []int32{
 	1,  // 0: unionsync.ledger.v1.Genesis.generation:type_name -> unionsync.ledger.v1.Generation
@@ -1660,14 +2378,21 @@ var file_server_ledger_entrypb_entry_proto_depIdxs = []int32{
 	7,  // 4: unionsync.ledger.v1.Item.contact:type_name -> unionsync.ledger.v1.Contact
 	6,  // 5: unionsync.ledger.v1.Segment.gaps:type_name -> unionsync.ledger.v1.Gap
 	9,  // 6: unionsync.ledger.v1.Staff.changes:type_name -> unionsync.ledger.v1.StaffChange
-	10, // 7: unionsync.ledger.v1.StaffChange.fields:type_name -> unionsync.ledger.v1.FieldValue
-	7,  // 8: unionsync.ledger.v1.ContactState.last:type_name -> unionsync.ledger.v1.Contact
-	18, // 9: unionsync.ledger.v1.Tips.tips:type_name -> unionsync.ledger.v1.Tip
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 7: unionsync.ledger.v1.StaffChange.fields:type_name -> unionsync.ledger.v1.FieldValue
+	10, // 8: unionsync.ledger.v1.StaffChange.resolves:type_name -> unionsync.ledger.v1.FieldDot
+	1,  // 9: unionsync.ledger.v1.NewGeneration.learned:type_name -> unionsync.ledger.v1.Generation
+	1,  // 10: unionsync.ledger.v1.NewGeneration.next:type_name -> unionsync.ledger.v1.Generation
+	2,  // 11: unionsync.ledger.v1.Publish.kinds:type_name -> unionsync.ledger.v1.KindFile
+	18, // 12: unionsync.ledger.v1.Revoke.revocation:type_name -> unionsync.ledger.v1.Revocation
+	19, // 13: unionsync.ledger.v1.Revocation.places:type_name -> unionsync.ledger.v1.RevokedPlace
+	18, // 14: unionsync.ledger.v1.Device.revocation:type_name -> unionsync.ledger.v1.Revocation
+	7,  // 15: unionsync.ledger.v1.ContactState.last:type_name -> unionsync.ledger.v1.Contact
+	26, // 16: unionsync.ledger.v1.Tips.tips:type_name -> unionsync.ledger.v1.Tip
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_server_ledger_entrypb_entry_proto_init() }
@@ -1681,7 +2406,7 @@ func file_server_ledger_entrypb_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_server_ledger_entrypb_entry_proto_rawDesc), len(file_server_ledger_entrypb_entry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

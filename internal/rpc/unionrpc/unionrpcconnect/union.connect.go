@@ -54,6 +54,20 @@ const (
 	AdminCountsProcedure = "/unionsync.rpc.v1.Admin/Counts"
 	// AdminStatusProcedure is the fully-qualified name of the Admin's Status RPC.
 	AdminStatusProcedure = "/unionsync.rpc.v1.Admin/Status"
+	// AdminPublishKindsProcedure is the fully-qualified name of the Admin's PublishKinds RPC.
+	AdminPublishKindsProcedure = "/unionsync.rpc.v1.Admin/PublishKinds"
+	// AdminListDevicesProcedure is the fully-qualified name of the Admin's ListDevices RPC.
+	AdminListDevicesProcedure = "/unionsync.rpc.v1.Admin/ListDevices"
+	// AdminRevokeProcedure is the fully-qualified name of the Admin's Revoke RPC.
+	AdminRevokeProcedure = "/unionsync.rpc.v1.Admin/Revoke"
+	// AdminBeginGenerationProcedure is the fully-qualified name of the Admin's BeginGeneration RPC.
+	AdminBeginGenerationProcedure = "/unionsync.rpc.v1.Admin/BeginGeneration"
+	// AdminListCasesProcedure is the fully-qualified name of the Admin's ListCases RPC.
+	AdminListCasesProcedure = "/unionsync.rpc.v1.Admin/ListCases"
+	// AdminDecideProcedure is the fully-qualified name of the Admin's Decide RPC.
+	AdminDecideProcedure = "/unionsync.rpc.v1.Admin/Decide"
+	// AdminImportBundleProcedure is the fully-qualified name of the Admin's ImportBundle RPC.
+	AdminImportBundleProcedure = "/unionsync.rpc.v1.Admin/ImportBundle"
 )
 
 // UnionClient is a client for the unionsync.rpc.v1.Union service.
@@ -164,6 +178,20 @@ type AdminClient interface {
 	ListOrg(context.Context, *connect.Request[unionrpc.ListOrgRequest]) (*connect.Response[unionrpc.ListOrgResponse], error)
 	Counts(context.Context, *connect.Request[unionrpc.CountsRequest]) (*connect.Response[unionrpc.CountsResponse], error)
 	Status(context.Context, *connect.Request[unionrpc.StatusRequest]) (*connect.Response[unionrpc.StatusResponse], error)
+	// PublishKinds brings new versions of kind files into force.
+	PublishKinds(context.Context, *connect.Request[unionrpc.PublishKindsRequest]) (*connect.Response[unionrpc.PublishKindsResponse], error)
+	// ListDevices lists enrolled devices with what the help desk needs of them.
+	ListDevices(context.Context, *connect.Request[unionrpc.ListDevicesRequest]) (*connect.Response[unionrpc.ListDevicesResponse], error)
+	// Revoke takes a device its right.
+	Revoke(context.Context, *connect.Request[unionrpc.RevokeRequest]) (*connect.Response[unionrpc.RevokeResponse], error)
+	// BeginGeneration begins another life of the centre, after its state was put back.
+	BeginGeneration(context.Context, *connect.Request[unionrpc.BeginGenerationRequest]) (*connect.Response[unionrpc.BeginGenerationResponse], error)
+	// ListCases lists questions that wait for a person.
+	ListCases(context.Context, *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error)
+	// Decide settles a conflict, or accepts or drops held changes.
+	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
+	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
+	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
 }
 
 // NewAdminClient constructs a client for the unionsync.rpc.v1.Admin service. By default, it uses
@@ -213,17 +241,66 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("Status")),
 			connect.WithClientOptions(opts...),
 		),
+		publishKinds: connect.NewClient[unionrpc.PublishKindsRequest, unionrpc.PublishKindsResponse](
+			httpClient,
+			baseURL+AdminPublishKindsProcedure,
+			connect.WithSchema(adminMethods.ByName("PublishKinds")),
+			connect.WithClientOptions(opts...),
+		),
+		listDevices: connect.NewClient[unionrpc.ListDevicesRequest, unionrpc.ListDevicesResponse](
+			httpClient,
+			baseURL+AdminListDevicesProcedure,
+			connect.WithSchema(adminMethods.ByName("ListDevices")),
+			connect.WithClientOptions(opts...),
+		),
+		revoke: connect.NewClient[unionrpc.RevokeRequest, unionrpc.RevokeResponse](
+			httpClient,
+			baseURL+AdminRevokeProcedure,
+			connect.WithSchema(adminMethods.ByName("Revoke")),
+			connect.WithClientOptions(opts...),
+		),
+		beginGeneration: connect.NewClient[unionrpc.BeginGenerationRequest, unionrpc.BeginGenerationResponse](
+			httpClient,
+			baseURL+AdminBeginGenerationProcedure,
+			connect.WithSchema(adminMethods.ByName("BeginGeneration")),
+			connect.WithClientOptions(opts...),
+		),
+		listCases: connect.NewClient[unionrpc.ListCasesRequest, unionrpc.ListCasesResponse](
+			httpClient,
+			baseURL+AdminListCasesProcedure,
+			connect.WithSchema(adminMethods.ByName("ListCases")),
+			connect.WithClientOptions(opts...),
+		),
+		decide: connect.NewClient[unionrpc.DecideRequest, unionrpc.DecideResponse](
+			httpClient,
+			baseURL+AdminDecideProcedure,
+			connect.WithSchema(adminMethods.ByName("Decide")),
+			connect.WithClientOptions(opts...),
+		),
+		importBundle: connect.NewClient[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse](
+			httpClient,
+			baseURL+AdminImportBundleProcedure,
+			connect.WithSchema(adminMethods.ByName("ImportBundle")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // adminClient implements AdminClient.
 type adminClient struct {
-	join       *connect.Client[unionrpc.JoinRequest, unionrpc.JoinResponse]
-	createCode *connect.Client[unionrpc.CreateCodeRequest, unionrpc.CreateCodeResponse]
-	importOrg  *connect.Client[unionrpc.ImportOrgRequest, unionrpc.ImportOrgResponse]
-	listOrg    *connect.Client[unionrpc.ListOrgRequest, unionrpc.ListOrgResponse]
-	counts     *connect.Client[unionrpc.CountsRequest, unionrpc.CountsResponse]
-	status     *connect.Client[unionrpc.StatusRequest, unionrpc.StatusResponse]
+	join            *connect.Client[unionrpc.JoinRequest, unionrpc.JoinResponse]
+	createCode      *connect.Client[unionrpc.CreateCodeRequest, unionrpc.CreateCodeResponse]
+	importOrg       *connect.Client[unionrpc.ImportOrgRequest, unionrpc.ImportOrgResponse]
+	listOrg         *connect.Client[unionrpc.ListOrgRequest, unionrpc.ListOrgResponse]
+	counts          *connect.Client[unionrpc.CountsRequest, unionrpc.CountsResponse]
+	status          *connect.Client[unionrpc.StatusRequest, unionrpc.StatusResponse]
+	publishKinds    *connect.Client[unionrpc.PublishKindsRequest, unionrpc.PublishKindsResponse]
+	listDevices     *connect.Client[unionrpc.ListDevicesRequest, unionrpc.ListDevicesResponse]
+	revoke          *connect.Client[unionrpc.RevokeRequest, unionrpc.RevokeResponse]
+	beginGeneration *connect.Client[unionrpc.BeginGenerationRequest, unionrpc.BeginGenerationResponse]
+	listCases       *connect.Client[unionrpc.ListCasesRequest, unionrpc.ListCasesResponse]
+	decide          *connect.Client[unionrpc.DecideRequest, unionrpc.DecideResponse]
+	importBundle    *connect.Client[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse]
 }
 
 // Join calls unionsync.rpc.v1.Admin.Join.
@@ -256,6 +333,41 @@ func (c *adminClient) Status(ctx context.Context, req *connect.Request[unionrpc.
 	return c.status.CallUnary(ctx, req)
 }
 
+// PublishKinds calls unionsync.rpc.v1.Admin.PublishKinds.
+func (c *adminClient) PublishKinds(ctx context.Context, req *connect.Request[unionrpc.PublishKindsRequest]) (*connect.Response[unionrpc.PublishKindsResponse], error) {
+	return c.publishKinds.CallUnary(ctx, req)
+}
+
+// ListDevices calls unionsync.rpc.v1.Admin.ListDevices.
+func (c *adminClient) ListDevices(ctx context.Context, req *connect.Request[unionrpc.ListDevicesRequest]) (*connect.Response[unionrpc.ListDevicesResponse], error) {
+	return c.listDevices.CallUnary(ctx, req)
+}
+
+// Revoke calls unionsync.rpc.v1.Admin.Revoke.
+func (c *adminClient) Revoke(ctx context.Context, req *connect.Request[unionrpc.RevokeRequest]) (*connect.Response[unionrpc.RevokeResponse], error) {
+	return c.revoke.CallUnary(ctx, req)
+}
+
+// BeginGeneration calls unionsync.rpc.v1.Admin.BeginGeneration.
+func (c *adminClient) BeginGeneration(ctx context.Context, req *connect.Request[unionrpc.BeginGenerationRequest]) (*connect.Response[unionrpc.BeginGenerationResponse], error) {
+	return c.beginGeneration.CallUnary(ctx, req)
+}
+
+// ListCases calls unionsync.rpc.v1.Admin.ListCases.
+func (c *adminClient) ListCases(ctx context.Context, req *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error) {
+	return c.listCases.CallUnary(ctx, req)
+}
+
+// Decide calls unionsync.rpc.v1.Admin.Decide.
+func (c *adminClient) Decide(ctx context.Context, req *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error) {
+	return c.decide.CallUnary(ctx, req)
+}
+
+// ImportBundle calls unionsync.rpc.v1.Admin.ImportBundle.
+func (c *adminClient) ImportBundle(ctx context.Context, req *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error) {
+	return c.importBundle.CallUnary(ctx, req)
+}
+
 // AdminHandler is an implementation of the unionsync.rpc.v1.Admin service.
 type AdminHandler interface {
 	Join(context.Context, *connect.Request[unionrpc.JoinRequest]) (*connect.Response[unionrpc.JoinResponse], error)
@@ -264,6 +376,20 @@ type AdminHandler interface {
 	ListOrg(context.Context, *connect.Request[unionrpc.ListOrgRequest]) (*connect.Response[unionrpc.ListOrgResponse], error)
 	Counts(context.Context, *connect.Request[unionrpc.CountsRequest]) (*connect.Response[unionrpc.CountsResponse], error)
 	Status(context.Context, *connect.Request[unionrpc.StatusRequest]) (*connect.Response[unionrpc.StatusResponse], error)
+	// PublishKinds brings new versions of kind files into force.
+	PublishKinds(context.Context, *connect.Request[unionrpc.PublishKindsRequest]) (*connect.Response[unionrpc.PublishKindsResponse], error)
+	// ListDevices lists enrolled devices with what the help desk needs of them.
+	ListDevices(context.Context, *connect.Request[unionrpc.ListDevicesRequest]) (*connect.Response[unionrpc.ListDevicesResponse], error)
+	// Revoke takes a device its right.
+	Revoke(context.Context, *connect.Request[unionrpc.RevokeRequest]) (*connect.Response[unionrpc.RevokeResponse], error)
+	// BeginGeneration begins another life of the centre, after its state was put back.
+	BeginGeneration(context.Context, *connect.Request[unionrpc.BeginGenerationRequest]) (*connect.Response[unionrpc.BeginGenerationResponse], error)
+	// ListCases lists questions that wait for a person.
+	ListCases(context.Context, *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error)
+	// Decide settles a conflict, or accepts or drops held changes.
+	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
+	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
+	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -309,6 +435,48 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("Status")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminPublishKindsHandler := connect.NewUnaryHandler(
+		AdminPublishKindsProcedure,
+		svc.PublishKinds,
+		connect.WithSchema(adminMethods.ByName("PublishKinds")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminListDevicesHandler := connect.NewUnaryHandler(
+		AdminListDevicesProcedure,
+		svc.ListDevices,
+		connect.WithSchema(adminMethods.ByName("ListDevices")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminRevokeHandler := connect.NewUnaryHandler(
+		AdminRevokeProcedure,
+		svc.Revoke,
+		connect.WithSchema(adminMethods.ByName("Revoke")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminBeginGenerationHandler := connect.NewUnaryHandler(
+		AdminBeginGenerationProcedure,
+		svc.BeginGeneration,
+		connect.WithSchema(adminMethods.ByName("BeginGeneration")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminListCasesHandler := connect.NewUnaryHandler(
+		AdminListCasesProcedure,
+		svc.ListCases,
+		connect.WithSchema(adminMethods.ByName("ListCases")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminDecideHandler := connect.NewUnaryHandler(
+		AdminDecideProcedure,
+		svc.Decide,
+		connect.WithSchema(adminMethods.ByName("Decide")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminImportBundleHandler := connect.NewUnaryHandler(
+		AdminImportBundleProcedure,
+		svc.ImportBundle,
+		connect.WithSchema(adminMethods.ByName("ImportBundle")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/unionsync.rpc.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminJoinProcedure:
@@ -323,6 +491,20 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminCountsHandler.ServeHTTP(w, r)
 		case AdminStatusProcedure:
 			adminStatusHandler.ServeHTTP(w, r)
+		case AdminPublishKindsProcedure:
+			adminPublishKindsHandler.ServeHTTP(w, r)
+		case AdminListDevicesProcedure:
+			adminListDevicesHandler.ServeHTTP(w, r)
+		case AdminRevokeProcedure:
+			adminRevokeHandler.ServeHTTP(w, r)
+		case AdminBeginGenerationProcedure:
+			adminBeginGenerationHandler.ServeHTTP(w, r)
+		case AdminListCasesProcedure:
+			adminListCasesHandler.ServeHTTP(w, r)
+		case AdminDecideProcedure:
+			adminDecideHandler.ServeHTTP(w, r)
+		case AdminImportBundleProcedure:
+			adminImportBundleHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -354,4 +536,32 @@ func (UnimplementedAdminHandler) Counts(context.Context, *connect.Request[unionr
 
 func (UnimplementedAdminHandler) Status(context.Context, *connect.Request[unionrpc.StatusRequest]) (*connect.Response[unionrpc.StatusResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Status is not implemented"))
+}
+
+func (UnimplementedAdminHandler) PublishKinds(context.Context, *connect.Request[unionrpc.PublishKindsRequest]) (*connect.Response[unionrpc.PublishKindsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.PublishKinds is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListDevices(context.Context, *connect.Request[unionrpc.ListDevicesRequest]) (*connect.Response[unionrpc.ListDevicesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListDevices is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Revoke(context.Context, *connect.Request[unionrpc.RevokeRequest]) (*connect.Response[unionrpc.RevokeResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Revoke is not implemented"))
+}
+
+func (UnimplementedAdminHandler) BeginGeneration(context.Context, *connect.Request[unionrpc.BeginGenerationRequest]) (*connect.Response[unionrpc.BeginGenerationResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.BeginGeneration is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListCases(context.Context, *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListCases is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Decide is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ImportBundle is not implemented"))
 }
