@@ -21,4 +21,6 @@ const (
 	CodeAnswer          Code = 516 // an answer cannot be understood
 	CodeGeneration      Code = 517 // the centre was restored; what it lacks is sent again first
 	CodeFirstFetch      Code = 518 // the first fetch is not finished: looking is possible, saving is not
+	CodeSignerUnknown   Code = 519 // the centre does not know who signed a segment: its certificate is handed back
+	CodeOldAnswer       Code = 520 // an answer of an older life of the centre: nothing of it is used
 )

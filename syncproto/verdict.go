@@ -37,11 +37,12 @@ const (
 	HeldErased                // the frame was erased on legal request: only its place came
 	HeldRevoked               // it was made after the device was revoked
 	HeldForeign               // it names another union than its journal's
+	HeldNotAllowed            // it decides about held changes that its author may not decide about
 )
 
 // String names the reason in English, for logs and transcripts.
 func (r HeldReason) String() string {
-	names := [...]string{"", "behind", "malformed", "value", "append-only", "too-large", "lost", "erased", "revoked", "foreign"}
+	names := [...]string{"", "behind", "malformed", "value", "append-only", "too-large", "lost", "erased", "revoked", "foreign", "not-allowed"}
 	if int(r) < len(names) {
 		return names[r]
 	}
