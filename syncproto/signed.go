@@ -44,6 +44,8 @@ type Generation struct {
 	Base     Position // last position kept from before
 	Operator string
 	Reason   string
+
+	Signature []byte // of the CA over Message, in [DomainGeneration]
 }
 
 // Message is what the CA's signature under g covers.

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
@@ -133,13 +134,24 @@ type View interface {
 	Record(syncproto.RecordKey) ([]byte, error)
 	// Digest is the union's digest.
 	Digest() (syncproto.Hash, error)
+	// Log gives every logged change of the union behind a position, ascending.
+	Log(after syncproto.Position) iter.Seq2[*Logged, error]
+	// Watermark is up to where every backup that is still offered has the log.
+	Watermark() syncproto.Position
+}
+
+// Signer signs, in [syncproto.DomainSegment], for what nobody signed: changes made at the
+// centre, and the place where a page ends inside a run.
+type Signer struct {
+	ID   []byte // of the node
+	Sign func(msg []byte) []byte
 }
 
 // Answer makes the response to q from the outcomes of its segments and the state after
-// them. The receipt is unsigned: the driver signs what [ReceiptOf] tells, and adds what
-// is not of the ledger.
-func Answer(q *syncpb.Request, outcomes []Outcome, v View) (*syncpb.Response, error) {
-	r := &syncpb.Response{Nonce: q.GetNonce()}
+// them. The receipt is unsigned: the driver signs what [ReceiptMessage] tells, and adds what
+// is not of the ledger, the certificates of those who signed the page's log among it.
+func Answer(q *syncpb.Request, outcomes []Outcome, v View, node Signer) (*syncpb.Response, error) {
+	r := &syncpb.Response{Nonce: q.GetNonce(), Watermark: uint64(v.Watermark())}
 	tips, err := v.Tips(syncproto.JournalID(q.GetJournal()))
 	if err != nil {
 		return nil, fmt.Errorf("answer tips: %w", err)
@@ -147,7 +159,7 @@ func Answer(q *syncpb.Request, outcomes []Outcome, v View) (*syncpb.Response, er
 	for _, t := range tips {
 		r.Tips = append(r.Tips, wirePlace(t))
 	}
-	answered := map[syncproto.RecordKey]syncproto.Position{}
+	p := &pager{q: q, v: v, answered: map[syncproto.RecordKey]syncproto.Position{}, verdicts: map[syncproto.Position]bool{}}
 	var all []syncproto.Verdict
 	for i, o := range outcomes {
 		if o.Refused != 0 {
@@ -157,17 +169,43 @@ func Answer(q *syncpb.Request, outcomes []Outcome, v View) (*syncpb.Response, er
 		r.Verdicts = append(r.Verdicts, packVerdicts(i, o.Verdicts))
 		all = append(all, o.Verdicts...)
 		for k, key := range o.Keys {
-			answered[key] = max(answered[key], o.Verdicts[k].Position)
+			p.answered[key] = max(p.answered[key], o.Verdicts[k].Position)
+			p.verdicts[o.Verdicts[k].Position] = true
 		}
 	}
 	if err := answerReceipt(r, q, outcomes, all, v); err != nil {
 		return nil, err
 	}
-	budget := pageBudget(q)
-	if r.Page, err = answerPage(q, answered, v, &budget); err != nil {
+	if err := p.known(len(tips)); err != nil {
 		return nil, err
 	}
+	if r.Page, err = p.page(node); err != nil {
+		return nil, fmt.Errorf("answer page: %w", err)
+	}
 	return r, answerWanted(r, q, v)
+}
+
+// AnswerWithout is what somebody gets who may say what he has and may not read: verdicts,
+// tips and receipt.
+func AnswerWithout(q *syncpb.Request, outcomes []Outcome, v View) (*syncpb.Response, error) {
+	r := &syncpb.Response{Nonce: q.GetNonce()}
+	tips, err := v.Tips(syncproto.JournalID(q.GetJournal()))
+	if err != nil {
+		return nil, fmt.Errorf("answer tips: %w", err)
+	}
+	for _, t := range tips {
+		r.Tips = append(r.Tips, wirePlace(t))
+	}
+	var all []syncproto.Verdict
+	for i, o := range outcomes {
+		if o.Refused != 0 {
+			r.Refused = append(r.Refused, &syncpb.Refusal{Segment: uint32(i), Code: uint32(o.Refused)})
+			continue
+		}
+		r.Verdicts = append(r.Verdicts, packVerdicts(i, o.Verdicts))
+		all = append(all, o.Verdicts...)
+	}
+	return r, answerReceipt(r, q, outcomes, all, v)
 }
 
 // answerReceipt states the newest place of the request's journal that the centre has, if
@@ -210,43 +248,6 @@ func ReceiptMessage(q *syncpb.Request, r *syncpb.Response) []byte {
 	var verdicts syncproto.Hash
 	copy(verdicts[:], rc.GetVerdicts())
 	return syncproto.ReceiptMessage(q.GetUnion(), uint16(rc.GetGeneration()), place, syncproto.Position(rc.GetPosition()), verdicts)
-}
-
-func pageBudget(q *syncpb.Request) int {
-	return min(max(int(q.GetBudget()), syncproto.MinBudgetBytes), syncproto.MaxBatchBytes)
-}
-
-// answerPage fills a page with the records whose newest change stands after the cursor,
-// each once. A record is left out only when that change is answered in this response.
-func answerPage(q *syncpb.Request, answered map[syncproto.RecordKey]syncproto.Position, v View, budget *int) (*syncpb.Page, error) {
-	p := &syncpb.Page{Start: q.GetCursor(), Next: q.GetCursor()}
-	err := v.Feed(syncproto.Position(q.GetCursor()), func(pos syncproto.Position, key syncproto.RecordKey, rec []byte) (bool, error) {
-		if answered[key] == pos {
-			p.Next = uint64(pos)
-			return true, nil
-		}
-		if len(p.Records) > 0 && (*budget < len(rec) || len(p.Records) >= syncproto.MaxBatchChanges) {
-			p.More = true
-			return false, nil
-		}
-		*budget -= len(rec)
-		p.Records = append(p.Records, &syncpb.FeedRecord{Kind: uint32(key.Kind), Id: key.ID[:], Record: rec})
-		p.Next = uint64(pos)
-		return true, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("answer page: %w", err)
-	}
-	if p.More {
-		return p, nil
-	}
-	p.Next = max(p.Next, uint64(v.Head()))
-	d, err := v.Digest()
-	if err != nil {
-		return nil, fmt.Errorf("answer digest: %w", err)
-	}
-	p.Digest = d.Wire()
-	return p, nil
 }
 
 // answerWanted gives the records asked for by name, with the last page.

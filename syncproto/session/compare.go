@@ -2,22 +2,57 @@ package session
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
 )
 
-// compare holds the layer's digest against the centre's, when nothing is wanted and
-// nothing in the layer is newer than the page.
-func (t *taker) compare() error {
+// confirm has the records asked for by name that no page and no verdict confirmed, once
+// everything was sent that the centre may lack and the last page has come.
+func (t *taker) confirm() error {
+	if err := t.refilled(); err != nil {
+		return err
+	}
+	if t.fed && !t.r.GetPage().GetMore() && len(t.s.Confirms) > 0 && !t.s.Refill {
+		t.want = append(t.want, t.s.Confirms...)
+	}
 	for _, k := range t.want {
 		if !slices.Contains(t.s.Wants, k) {
 			t.s.Wants = append(t.s.Wants, k)
 		}
 	}
+	return nil
+}
+
+// refilled finds out whether anything has yet to be sent again.
+func (t *taker) refilled() error {
+	if !t.s.Refill {
+		return nil
+	}
+	now := make(map[syncproto.Dot]bool, len(t.u.Keep))
+	for _, k := range t.u.Keep {
+		now[k.Place.Dot()] = t.s.Lineage.Holds(k.Verdict.Position)
+	}
+	stale, err := t.j.Stale(t.s.Lineage)
+	if err != nil {
+		return fmt.Errorf("read what may be lacking: %w", err)
+	}
+	stale = slices.DeleteFunc(stale, func(k Kept) bool { return now[k.Place.Dot()] })
+	_, again, _, err := t.verdict(t.answeredNow() + 1)
+	if err != nil {
+		return err
+	}
+	t.s.Refill = again || len(runs(stale)) > 0
+	return nil
+}
+
+// compare holds the layer's digest against the centre's, when nothing is wanted or to be
+// confirmed and nothing in the layer is newer than the page.
+func (t *taker) compare() error {
 	p := t.r.GetPage()
-	if !t.fed || p.GetMore() || len(p.GetDigest()) == 0 || len(t.s.Wants) > 0 || t.newerThanCursor() {
+	if !t.fed || p.GetMore() || len(p.GetDigest()) == 0 || len(t.s.Wants) > 0 || len(t.s.Confirms) > 0 || t.newerThanCursor() {
 		return nil
 	}
 	if bytes.Equal(t.s.Digest.Wire(), p.GetDigest()) {
@@ -100,39 +135,60 @@ func (t *taker) finish(before State) error {
 			t.u.Drops = append(t.u.Drops, k)
 		}
 	}
-	work := t.s.Answered < t.s.Head.Seq || len(t.s.Wants) > 0 || !t.fed || t.r.GetPage().GetMore() || t.s.Refetch
-	progress := t.s.Answered != before.Answered || t.s.Cursor != before.Cursor ||
-		!slices.Equal(t.s.Wants, before.Wants) || t.s.FromZero != before.FromZero || t.s.Tip != before.Tip
-	t.u.Again = work && progress
+	left := t.s.Answered < t.s.Head.Seq || len(t.s.Wants) > 0 || len(t.s.Confirms) > 0
+	work := left || !t.fed || t.r.GetPage().GetMore() || t.s.Refetch || t.s.Refill || t.u.Generations != nil
+	t.u.Again = work && t.progressed(&before)
 	t.u.State = t.s
 	return nil
 }
 
-// settle moves Answered over what has a verdict, and Settled over what is in the layer as
-// well: merged with this response, or brought by a page up to the cursor, or held.
+// progressed reports whether the next request will differ from the last one.
+func (t *taker) progressed(before *State) bool {
+	moved := t.s.Answered != before.Answered || t.s.Cursor != before.Cursor || t.s.FromZero != before.FromZero ||
+		t.s.Tip != before.Tip || t.s.Refill != before.Refill
+	kept := slices.ContainsFunc(t.u.Keep, func(k Kept) bool {
+		return slices.ContainsFunc(t.sent.Runs, func(r Run) bool { return slices.Contains(r.Dots, k.Place.Dot()) })
+	})
+	return moved || kept || t.u.Generations != nil || !slices.Equal(t.s.Wants, before.Wants) ||
+		len(t.s.Confirms) != len(before.Confirms) || len(t.s.Lacks) != len(before.Lacks) || len(t.s.Tried) != len(before.Tried)
+}
+
+// verdict gives the newest verdict on own change seq: of this response, which is here, or
+// the stored one.
+func (t *taker) verdict(seq uint64) (v syncproto.Verdict, ok, here bool, err error) {
+	if t.now == nil {
+		t.now = make(map[uint64]syncproto.Verdict, len(t.u.Verdicts))
+		for _, v := range t.u.Verdicts {
+			t.now[v.Seq] = v.Verdict
+		}
+	}
+	if v, ok := t.now[seq]; ok {
+		return v, true, true, nil
+	}
+	v, ok, err = t.j.Verdict(seq)
+	return v, ok, false, err
+}
+
+// answeredNow is how far Answered reaches with the verdicts of this response.
+func (t *taker) answeredNow() uint64 {
+	seq := t.s.Answered
+	for seq < t.s.Head.Seq {
+		v, ok, _, err := t.verdict(seq + 1)
+		if err != nil || !ok || !t.s.Lineage.Holds(v.Position) {
+			break // an error shows again when the verdicts are settled
+		}
+		seq++
+	}
+	return seq
+}
+
+// settle moves Answered over what has a verdict that stands, and Settled over what is in
+// the layer as well: merged with this response, or brought by a page up to the cursor, or
+// held.
 func (t *taker) settle() error {
-	now := make(map[uint64]syncproto.Verdict, len(t.u.Verdicts))
-	for _, v := range t.u.Verdicts {
-		now[v.Seq] = v.Verdict
-	}
-	verdict := func(seq uint64) (syncproto.Verdict, bool, bool, error) {
-		if v, ok := now[seq]; ok {
-			return v, true, true, nil
-		}
-		v, ok, err := t.j.Verdict(seq)
-		return v, ok, false, err
-	}
-	for t.s.Answered < t.s.Head.Seq {
-		if _, ok, _, err := verdict(t.s.Answered + 1); err != nil || !ok {
-			if err != nil {
-				return err
-			}
-			break
-		}
-		t.s.Answered++
-	}
+	t.s.Answered = t.answeredNow()
 	for t.s.Settled < t.s.Answered {
-		v, ok, here, err := verdict(t.s.Settled + 1)
+		v, ok, here, err := t.verdict(t.s.Settled + 1)
 		if err != nil {
 			return err
 		}

@@ -13,15 +13,21 @@ import (
 // Update is what a response changes at the agent. The driver stores it as a whole: the
 // facts in the journal's file first, then the layer with the state.
 type Update struct {
-	State    State
-	Verdicts []OwnVerdict // of own changes, new or again
-	Receipt  *syncpb.Receipt
-	Puts     []Put                 // records of the layer, as they are now
-	Drops    []syncproto.RecordKey // records that the layer must not have
-	Refused  []syncproto.Code      // why segments were not taken
-	Notices  []syncproto.Code      // what a person should know: digest alarm, fork, centre behind
-	Again    bool                  // another round trip has work to do
-	Equal    bool                  // this response ended with equal digests
+	State       State
+	Generations syncproto.Lineage // the whole lineage, if it grew; nil: as it was
+	Verdicts    []OwnVerdict      // of own changes, new or again
+	Ended       []Ended           // own held changes that somebody decided about
+	Receipt     *syncpb.Receipt
+	Keep        []Kept                // changes of others: new ones, and those with a new position
+	Forget      []syncproto.Dot       // kept ones that every backup has
+	Signers     [][]byte              // certificates of those who signed what is kept, DER
+	Puts        []Put                 // records of the layer, as they are now
+	Drops       []syncproto.RecordKey // records that the layer must not have
+	Differing   []Differing           // records that the centre turned out to have otherwise
+	Refused     []syncproto.Code      // why segments were not taken
+	Notices     []syncproto.Code      // what a person should know: digest alarm, fork, centre behind
+	Again       bool                  // another round trip has work to do
+	Equal       bool                  // this response ended with equal digests
 }
 
 // OwnVerdict is the centre's verdict on own change Seq.
@@ -36,16 +42,36 @@ type Put struct {
 	Record *merge.Record
 }
 
+// Differing is a record that both ends should have had alike: after a restore the centre
+// does not have it, or a digest alarm found the two apart. The agent takes the centre's;
+// what it had itself is for a case.
+type Differing struct {
+	Key    syncproto.RecordKey
+	Mine   *merge.Record
+	Theirs *merge.Record // nil: the centre has none
+}
+
 // Take works a response into the agent's state. It fails, and nothing is to be stored,
-// when the response is of another centre, answers another request or does not verify.
+// when the response is of another centre, answers another request or does not verify. A
+// response of an earlier life of the centre changes nothing but [Round.Return].
 func Take(s State, sent Sent, r *syncpb.Response, j Journal, l Layer, env Env) (*Update, error) {
 	before := s
-	s.Wants = slices.Clone(s.Wants) // what comes of this is stored only if all goes well
+	s.Wants, s.Confirms = slices.Clone(s.Wants), slices.Clone(s.Confirms) // what comes of this is stored only if all goes well
 	t := &taker{s: s, sent: sent, r: r, j: j, layer: l, env: env, puts: map[syncproto.RecordKey]*merge.Record{}}
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{t.tips, t.verdicts, t.receipt, t.wanted, t.page, t.compare} {
+	current, err := t.lives()
+	if err != nil {
+		return nil, err
+	}
+	if !current {
+		t.u.Again = t.s.Return && !before.Return
+		t.u.State = t.s
+		return &t.u, nil
+	}
+	steps := []func() error{t.refusals, t.tips, t.verdicts, t.receipt, t.wanted, t.page, t.forget, t.confirm, t.compare}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -66,9 +92,9 @@ type taker struct {
 	u     Update
 	puts  map[syncproto.RecordKey]*merge.Record
 	order []syncproto.RecordKey
-	all   []syncproto.Verdict // of the response, in its order
 	want  []syncproto.RecordKey
-	fed   bool // a page was taken
+	fed   bool                         // a page was taken
+	now   map[uint64]syncproto.Verdict // of this response, by own number; nil: not made yet
 }
 
 func (t *taker) check() error {
@@ -81,12 +107,40 @@ func (t *taker) check() error {
 	return nil
 }
 
-// tips compares what the centre has of this journal with what is here.
-func (t *taker) tips() error {
+// refusals notes why segments were not taken. What is mended by the next request is not
+// for people.
+func (t *taker) refusals() error {
 	for _, f := range t.r.GetRefused() {
 		code := syncproto.Code(f.GetCode())
-		t.u.Refused = append(t.u.Refused, code)
+		if int(f.GetSegment()) >= len(t.sent.Runs) {
+			return syncproto.Fail(syncproto.CodeAnswer, "take refusals", fmt.Errorf("segment %d was not sent", f.GetSegment()))
+		}
+		run := t.sent.Runs[f.GetSegment()]
+		switch {
+		case code == syncproto.CodeGeneration:
+		case code == syncproto.CodeSignerUnknown && !run.Own && t.lacksSigner(run):
+		case !run.Own:
+			t.s.Tried = append(slices.Clone(t.s.Tried), run.Dots[len(run.Dots)-1])
+		default:
+			t.u.Refused = append(t.u.Refused, code)
+		}
 	}
+	return nil
+}
+
+// lacksSigner has the certificate of a run's signer handed back; it reports false when
+// that was done before.
+func (t *taker) lacksSigner(run Run) bool {
+	k, ok, err := t.j.Kept(run.Dots[len(run.Dots)-1])
+	if err != nil || !ok || slices.ContainsFunc(t.s.Lacks, func(b []byte) bool { return bytes.Equal(b, k.Signer) }) {
+		return false
+	}
+	t.s.Lacks = append(slices.Clone(t.s.Lacks), k.Signer)
+	return true
+}
+
+// tips compares what the centre has of this journal with what is here.
+func (t *taker) tips() error {
 	best := syncproto.Place{Journal: t.s.Journal}
 	foreign := false
 	for _, tip := range t.r.GetTips() {
@@ -106,84 +160,13 @@ func (t *taker) tips() error {
 	if foreign {
 		t.u.Notices = append(t.u.Notices, syncproto.CodeForked)
 	}
-	if t.sent.Known.Seq > best.Seq && !foreign {
+	// A receipt of an earlier life may name what this one never had: then its entry explains.
+	now := t.s.Lineage.Newest()
+	sameLife := t.sent.Life.Number == now.Number && t.sent.Life.Random == now.Random
+	if known := min(t.sent.Known.Seq, t.s.Receipt.Seq); sameLife && known > best.Seq && !foreign {
 		t.u.Notices = append(t.u.Notices, syncproto.CodeCentreBehind)
 	}
 	return nil
-}
-
-// verdicts takes the answers to the own segment, merges what was taken into the layer in
-// the order of positions and compares the record hashes.
-func (t *taker) verdicts() error {
-	for _, v := range t.r.GetVerdicts() {
-		if v.GetSegment() != 0 {
-			return syncproto.Fail(syncproto.CodeAnswer, "take verdicts", fmt.Errorf("segment %d was not sent", v.GetSegment()))
-		}
-		all, err := unpackVerdicts(v, len(t.sent.Own))
-		if err != nil {
-			return syncproto.Fail(syncproto.CodeAnswer, "take verdicts", err)
-		}
-		t.all = all
-	}
-	type last struct {
-		hash syncproto.RecordHash
-		key  syncproto.RecordKey
-	}
-	var lasts []last
-	for i, v := range t.all {
-		own := t.sent.Own[i]
-		t.u.Verdicts = append(t.u.Verdicts, OwnVerdict{Seq: own.Place.Seq, Verdict: v})
-		if own.Change == nil {
-			continue
-		}
-		touched, err := t.mergeOwn(own, v)
-		if err != nil {
-			return err
-		}
-		if touched {
-			k := own.Change.Key()
-			lasts = slices.DeleteFunc(lasts, func(x last) bool { return x.key == k })
-			lasts = append(lasts, last{hash: v.Hash, key: k})
-		}
-	}
-	for _, x := range lasts {
-		r, err := t.record(x.key)
-		if err != nil {
-			return err
-		}
-		if merge.ShortHash(x.key, r) != x.hash {
-			t.want = append(t.want, x.key)
-		}
-	}
-	return nil
-}
-
-// mergeOwn puts an own change that was taken into the layer, unless the layer has it. A
-// held change leaves the record as it is, but the record's hash is compared all the same:
-// the page leaves out a record whose newest change is answered here.
-func (t *taker) mergeOwn(own syncproto.Placed, v syncproto.Verdict) (touched bool, err error) {
-	key := own.Change.Key()
-	r, err := t.record(key)
-	if err != nil {
-		return false, err
-	}
-	if v.Position <= t.s.Cursor || (r != nil && v.Position <= r.Pos) {
-		return false, nil
-	}
-	switch {
-	case own.Change.EndsHold() || v.Kind == syncproto.VerdictDropped:
-		t.want = append(t.want, key)
-		return false, nil
-	case v.Kind != syncproto.VerdictHeld:
-		r, _ = merge.Merge(t.env.Class(key.Kind), r, own.Change, own.Place.Dot(), v.Position)
-		return true, t.put(key, r)
-	case r != nil:
-		moved := *r
-		moved.Pos = v.Position
-		return true, t.put(key, &moved)
-	default:
-		return true, nil
-	}
 }
 
 // receipt checks the centre's signature over what it has.
@@ -199,10 +182,14 @@ func (t *taker) receipt() error {
 	if !ok || !bytes.Equal(place.Hash.Wire(), rc.GetPlace().GetHash()) {
 		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("it is for a place that is not here"))
 	}
-	if rc.GetGeneration() > 0xffff {
-		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("generation %d", rc.GetGeneration()))
+	if rc.GetGeneration() > 0xffff || rc.GetPosition() == 0 {
+		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("generation %d, position %d", rc.GetGeneration(), rc.GetPosition()))
 	}
-	hash := syncproto.VerdictsHash(t.all)
+	all, err := t.allVerdicts()
+	if err != nil {
+		return err
+	}
+	hash := syncproto.VerdictsHash(all)
 	if !bytes.Equal(hash.Wire(), rc.GetVerdicts()) {
 		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("it is for other verdicts"))
 	}
@@ -215,73 +202,6 @@ func (t *taker) receipt() error {
 		t.u.Receipt = rc
 	}
 	return nil
-}
-
-// wanted takes the records that were asked for by name.
-func (t *taker) wanted() error {
-	for _, f := range t.r.GetWanted() {
-		key, rec, err := readFeedRecord(f)
-		if err != nil {
-			return syncproto.Fail(syncproto.CodeAnswer, "take wanted record", err)
-		}
-		if !slices.Contains(t.sent.Wants, key) {
-			continue
-		}
-		have, err := t.record(key)
-		if err != nil {
-			return err
-		}
-		if rec != nil && have != nil && rec.Pos < have.Pos && !t.s.Refetch {
-			continue // an own change came in meanwhile: ask again
-		}
-		t.s.Wants = slices.DeleteFunc(t.s.Wants, func(k syncproto.RecordKey) bool { return k == key })
-		if err := t.put(key, rec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// page takes the feed if it starts where the layer ends.
-func (t *taker) page() error {
-	p := t.r.GetPage()
-	if p == nil || syncproto.Position(p.GetStart()) != t.s.Cursor || t.sent.Cursor != t.s.Cursor {
-		return nil
-	}
-	if syncproto.Position(p.GetNext()) < t.s.Cursor {
-		return syncproto.Fail(syncproto.CodeAnswer, "take page", fmt.Errorf("it goes back to %s", syncproto.Position(p.GetNext())))
-	}
-	for _, f := range p.GetRecords() {
-		key, rec, err := readFeedRecord(f)
-		if err != nil {
-			return syncproto.Fail(syncproto.CodeAnswer, "take page", err)
-		}
-		if err := t.put(key, rec); err != nil {
-			return err
-		}
-		t.want = slices.DeleteFunc(t.want, func(k syncproto.RecordKey) bool { return k == key })
-		t.s.Wants = slices.DeleteFunc(t.s.Wants, func(k syncproto.RecordKey) bool { return k == key })
-	}
-	t.s.Cursor = syncproto.Position(p.GetNext())
-	t.fed = true
-	if !p.GetMore() {
-		t.s.Whole = t.s.Cursor
-	}
-	return nil
-}
-
-func readFeedRecord(f *syncpb.FeedRecord) (syncproto.RecordKey, *merge.Record, error) {
-	var key syncproto.RecordKey
-	if len(f.GetId()) != len(key.ID) || f.GetKind() == 0 || f.GetKind() > 0xffff {
-		return key, nil, fmt.Errorf("record of kind %d with an id of %d bytes", f.GetKind(), len(f.GetId()))
-	}
-	key.Kind = syncproto.KindNumber(f.GetKind())
-	copy(key.ID[:], f.GetId())
-	if len(f.GetRecord()) == 0 {
-		return key, nil, nil
-	}
-	r, err := merge.Decode(f.GetRecord())
-	return key, r, err
 }
 
 func (t *taker) record(key syncproto.RecordKey) (*merge.Record, error) {
@@ -308,3 +228,9 @@ func (t *taker) put(key syncproto.RecordKey, r *merge.Record) error {
 	t.puts[key] = r
 	return nil
 }
+
+func without(keys []syncproto.RecordKey, key syncproto.RecordKey) []syncproto.RecordKey {
+	return slices.DeleteFunc(keys, func(k syncproto.RecordKey) bool { return k == key })
+}
+
+func (t *taker) confirming(key syncproto.RecordKey) bool { return slices.Contains(t.s.Confirms, key) }

@@ -4,6 +4,7 @@
 package sessiontest
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
@@ -27,8 +28,14 @@ type Agent struct {
 	Refused  []syncproto.Code
 	own      []syncproto.Placed
 	verdicts map[uint64]syncproto.Verdict
+	receipts map[uint64]syncproto.Position // by the number of the newest change covered
+	ended    map[uint64]syncproto.Verb
+	kept     map[syncproto.Dot]session.Kept
+	signers  map[string][]byte
 	layer    map[syncproto.RecordKey]*merge.Record
 	nonce    uint64
+	// Lost counts records that the centre turned out to have otherwise.
+	Lost int
 }
 
 // Asks gives class ask for every field.
@@ -42,13 +49,17 @@ func NewAgent(union string, journal syncproto.JournalID, history []byte) *Agent 
 	binary.BigEndian.PutUint64(seed, uint64(journal))
 	return &Agent{
 		State: session.State{
-			History: history, Generation: syncproto.Generation{Number: 1}, Union: union, Journal: journal,
+			History: history, Lineage: syncproto.Lineage{{Number: 1}}, Union: union, Journal: journal,
 			Head: syncproto.Place{Journal: journal}, Budget: syncproto.MaxBatchBytes,
 		},
 		Key:      ed25519.NewKeyFromSeed(seed),
 		Class:    Asks,
 		Verify:   func(string, *syncpb.Receipt, []byte) error { return nil },
 		verdicts: map[uint64]syncproto.Verdict{},
+		receipts: map[uint64]syncproto.Position{},
+		ended:    map[uint64]syncproto.Verb{},
+		kept:     map[syncproto.Dot]session.Kept{},
+		signers:  map[string][]byte{},
 		layer:    map[syncproto.RecordKey]*merge.Record{},
 	}
 }
@@ -80,16 +91,21 @@ func (a *Agent) Append(b []byte, c *syncproto.Change) syncproto.Placed {
 
 // View is the record as the agent's person sees it: the layer and the pending changes.
 func (a *Agent) View(key syncproto.RecordKey) *merge.Record {
-	r := a.layer[key]
+	layer := a.layer[key]
+	r := layer
 	for _, p := range a.own[a.State.Settled:] {
-		if v, ok := a.verdicts[p.Place.Seq]; ok && v.Kind == syncproto.VerdictHeld {
+		v := a.verdicts[p.Place.Seq]
+		if p.Change == nil || p.Change.Key() != key || v.Kind == syncproto.VerdictHeld || v.Kind == syncproto.VerdictDropped || a.covers(layer, v.Position) {
 			continue
 		}
-		if p.Change != nil && p.Change.Key() == key {
-			r, _ = merge.Merge(a.Class(key.Kind), r, p.Change, p.Place.Dot(), 0)
-		}
+		r, _ = merge.Merge(a.Class(key.Kind), r, p.Change, p.Place.Dot(), 0)
 	}
 	return r
+}
+
+// covers reports whether the layer's record holds the change that got position p.
+func (a *Agent) covers(layer *merge.Record, p syncproto.Position) bool {
+	return p != 0 && layer != nil && layer.Pos >= p && (a.State.Lineage.Holds(p) || !a.State.Lineage.Holds(layer.Pos))
 }
 
 // Layer gives the centre's layer; it must not be changed.
@@ -109,6 +125,16 @@ func (a *Agent) Ask() (*syncpb.Request, session.Sent, error) {
 	return session.Ask(&a.State, a, env)
 }
 
+// AskAll makes the requests of a bundle.
+func (a *Agent) AskAll(limit int) ([]*syncpb.Request, []session.Sent, error) {
+	return session.AskAll(&a.State, a, limit, func() (session.Env, error) {
+		a.nonce++
+		env := a.env()
+		env.Nonce = binary.BigEndian.AppendUint64(nil, a.nonce)
+		return env, nil
+	})
+}
+
 // Take works a response in.
 func (a *Agent) Take(sent session.Sent, r *syncpb.Response) (*session.Update, error) {
 	u, err := session.Take(a.State, sent, r, a, layer(a.layer), a.env())
@@ -117,6 +143,21 @@ func (a *Agent) Take(sent session.Sent, r *syncpb.Response) (*session.Update, er
 	}
 	for _, v := range u.Verdicts {
 		a.verdicts[v.Seq] = v.Verdict
+	}
+	for _, e := range u.Ended {
+		a.ended[e.Seq] = e.Verb
+	}
+	if rc := u.Receipt; rc != nil {
+		a.receipts[rc.GetPlace().GetSeq()] = syncproto.Position(rc.GetPosition())
+	}
+	for _, k := range u.Keep {
+		a.kept[k.Place.Dot()] = k
+	}
+	for _, d := range u.Forget {
+		delete(a.kept, d)
+	}
+	for _, c := range u.Signers {
+		a.signers[string(c)] = c
 	}
 	for _, p := range u.Puts {
 		a.layer[p.Key] = p.Record
@@ -127,6 +168,7 @@ func (a *Agent) Take(sent session.Sent, r *syncpb.Response) (*session.Update, er
 	a.State = u.State
 	a.Notices = append(a.Notices, u.Notices...)
 	a.Refused = append(a.Refused, u.Refused...)
+	a.Lost += len(u.Differing)
 	return u, nil
 }
 
@@ -134,14 +176,25 @@ func (a *Agent) env() session.Env {
 	return session.Env{
 		Sign:  func(m []byte) []byte { return seal.Sign(a.Key, syncproto.DomainSegment, m) },
 		Class: a.Class, Verify: a.Verify,
+		VerifyLife: func(syncproto.Generation) error { return nil },
+		VerifyRun:  verifyRun,
 	}
+}
+
+// verifyRun takes a signer's key for its name, as [Centre] does.
+func verifyRun(signer []byte, _ [][]byte, msg, sig []byte) error {
+	return seal.Verify(ed25519.PublicKey(signer), syncproto.DomainSegment, msg, sig)
 }
 
 // maxRounds is far above what any test's sync needs.
 const maxRounds = 200
 
+// Begin is what the beginning of a sync forgets and looks up.
+func (a *Agent) Begin() { a.State.Round = session.Round{Refill: true} }
+
 // Sync exchanges until nothing is left to do.
 func (a *Agent) Sync(exchange func(*syncpb.Request) (*syncpb.Response, error)) (*session.Update, error) {
+	a.Begin()
 	for range maxRounds {
 		q, sent, err := a.Ask()
 		if err != nil {
@@ -186,6 +239,70 @@ func (a *Agent) Verdict(seq uint64) (syncproto.Verdict, bool, error) {
 	return v, ok, nil
 }
 
+// Receipt implements session.Journal.
+func (a *Agent) Receipt(l syncproto.Lineage) (syncproto.Place, error) {
+	best := syncproto.Place{}
+	for seq, pos := range a.receipts {
+		if p, ok, _ := a.Place(seq); ok && l.Holds(pos) && seq > best.Seq {
+			best = p
+		}
+	}
+	return best, nil
+}
+
+// Stale implements session.Keeper.
+func (a *Agent) Stale(l syncproto.Lineage) ([]session.Kept, error) {
+	var out []session.Kept
+	for _, k := range a.kept {
+		if !l.Holds(k.Verdict.Position) {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(x, y session.Kept) int {
+		return cmp.Or(cmp.Compare(x.Verdict.Position, y.Verdict.Position), x.Place.Dot().Compare(y.Place.Dot()))
+	})
+	return out, nil
+}
+
+// Kept implements session.Keeper.
+func (a *Agent) Kept(d syncproto.Dot) (session.Kept, bool, error) {
+	k, ok := a.kept[d]
+	return k, ok, nil
+}
+
+// Archived implements session.Keeper.
+func (a *Agent) Archived(p syncproto.Position, l syncproto.Lineage) ([]syncproto.Dot, error) {
+	var out []syncproto.Dot
+	for d, k := range a.kept {
+		if k.Verdict.Position <= p && l.Holds(k.Verdict.Position) {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, syncproto.Dot.Compare)
+	return out, nil
+}
+
+// Certificate implements session.Keeper: here a signer's name is its key.
+func (a *Agent) Certificate(signer []byte) ([]byte, error) { return signer, nil }
+
+// AllKept gives what is kept of others.
+func (a *Agent) AllKept() map[syncproto.Dot]session.Kept { return a.kept }
+
+// Receipts gives the positions of the receipts, by the number of the newest change covered.
+func (a *Agent) Receipts() map[uint64]syncproto.Position { return a.receipts }
+
+// Ended gives what was decided about own held changes.
+func (a *Agent) Ended() map[uint64]syncproto.Verb { return a.ended }
+
+// Image copies the agent as an image of its disk does.
+func (a *Agent) Image() *Agent {
+	c := *a
+	c.own, c.State.Wants, c.State.Confirms = slices.Clone(a.own), slices.Clone(a.State.Wants), slices.Clone(a.State.Confirms)
+	c.verdicts, c.receipts, c.ended = maps.Clone(a.verdicts), maps.Clone(a.receipts), maps.Clone(a.ended)
+	c.kept, c.signers, c.layer = maps.Clone(a.kept), maps.Clone(a.signers), maps.Clone(a.layer)
+	return &c
+}
+
 type layer map[syncproto.RecordKey]*merge.Record
 
 func (l layer) Record(k syncproto.RecordKey) (*merge.Record, error) { return l[k], nil }
@@ -213,8 +330,10 @@ func (a *Agent) Base() *Base { return &Base{state: a.State, layer: maps.Clone(a.
 func (a *Agent) Rebuild(b *Base) {
 	s := b.state
 	s.Head, s.Receipt, s.Answered, s.Tip = a.State.Head, a.State.Receipt, a.State.Answered, syncproto.Place{}
-	s.Wants = slices.Clone(s.Wants)
+	s.Lineage = a.State.Lineage
+	s.Wants, s.Confirms = slices.Clone(s.Wants), slices.Clone(s.Confirms)
 	a.State, a.layer = s, maps.Clone(b.layer)
+	_ = a.State.Align(b.state.Lineage.Newest(), a, layer(a.layer)) // nothing in memory fails
 }
 
 // Harm sets a record of the layer to a name that nobody gave, or takes it out, without a
