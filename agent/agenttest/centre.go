@@ -116,6 +116,7 @@ func (c *Centre) union(code string) *sessiontest.Centre {
 	u := c.unions[code]
 	if u == nil {
 		u = sessiontest.NewCentre(c.History())
+		u.Lineage = syncproto.Lineage{c.life(syncproto.Generation{Number: 1, Random: Life})}
 		u.Class = func(n syncproto.KindNumber) merge.Classes {
 			if k, ok := kind.Embedded().ByNumber(n); ok {
 				return k.Class
@@ -125,6 +126,15 @@ func (c *Centre) union(code string) *sessiontest.Centre {
 		c.unions[code] = u
 	}
 	return u
+}
+
+// Life is the random bits of the first life of every centre here.
+const Life = 42
+
+// life signs a generation entry.
+func (c *Centre) life(g syncproto.Generation) syncproto.Generation {
+	g.Signature = seal.Sign(c.caKey, syncproto.DomainGeneration, g.Message())
+	return g
 }
 
 // Code opens an enrolment code for a union.

@@ -77,7 +77,7 @@ func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
 
 // fill completes the session's state.
 func (o *ownState) fill(s *session.State) {
-	s.History, s.Generation = o.history, o.generation
+	s.History, s.Lineage = o.history, syncproto.Lineage{o.generation}
 	s.Budget, s.Alarms = o.budget, o.alarms
 	s.Tip, s.FromZero, s.Forked = o.tip, o.fromZero, o.forked
 }

@@ -59,7 +59,7 @@ func (p *pc) round(c *sessiontest.Centre, lose string) *session.Update {
 	st, err := p.u.SessionState()
 	must(p.t, err)
 	p.nonce++
-	st.History, st.Generation, st.Budget = c.History, syncproto.Generation{Number: 1}, syncproto.MaxBatchBytes
+	st.History, st.Lineage, st.Budget = c.History, syncproto.Lineage{{Number: 1}}, syncproto.MaxBatchBytes
 	env := session.Env{
 		Nonce: binary.BigEndian.AppendUint64(nil, p.nonce), Class: p.u.Classes,
 		Sign:   func(m []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, m) },

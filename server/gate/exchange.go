@@ -98,7 +98,10 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	}
 	v := g.cfg.Ledger.View(q.GetUnion())
 	defer v.Done()
-	r, err := session.Answer(q, p.outcomes, v)
+	r, err := session.Answer(q, p.outcomes, v, session.Signer{
+		ID:   []byte(g.cfg.Node.ID()),
+		Sign: func(m []byte) []byte { return seal.Sign(g.cfg.Node.Own.Key, syncproto.DomainSegment, m) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (n *node) exchange(union string, device []byte) func(*syncpb.Request) (*syn
 		res := n.apply(&entrypb.Batch{Time: 2000, Items: []*entrypb.Item{item}})
 		v := n.l.View(union)
 		defer v.Done()
-		r, err := session.Answer(q, res.([][]session.Outcome)[0], v)
+		r, err := session.Answer(q, res.([][]session.Outcome)[0], v, session.Signer{Sign: func([]byte) []byte { return nil }})
 		if err != nil {
 			return nil, err
 		}
