@@ -1,6 +1,9 @@
 package syncproto
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Lineage is every life of the centre that somebody knows of, ascending by number. Two of
 // the same number are possible when a restore did not know of the other.
@@ -24,43 +27,69 @@ func (l Lineage) Find(number uint16, random uint64) (Generation, bool) {
 	return Generation{}, false
 }
 
-// With gives l with the entries of more that it lacks, and whether there were any. l itself
-// is not changed.
+// With gives l with the entries of more that it lacks, and whether there were any. An entry
+// that was known by its name alone is filled in. l itself is not changed.
 func (l Lineage) With(more ...Generation) (Lineage, bool) {
 	out := slices.Clone(l)
 	for _, g := range more {
-		if _, ok := out.Find(g.Number, g.Random); !ok {
+		at := slices.IndexFunc(out, func(o Generation) bool { return o.Number == g.Number && o.Random == g.Random })
+		if at < 0 {
 			out = append(out, g)
+		} else if len(out[at].Signature) == 0 {
+			out[at] = g
 		}
 	}
 	slices.SortFunc(out, func(a, b Generation) int {
-		if a.Number != b.Number {
-			return int(a.Number) - int(b.Number)
-		}
-		if a.Random < b.Random {
-			return -1
-		}
-		return 1 // never equal: Find kept those out
+		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Random, b.Random))
 	})
 	return out, len(out) > len(l)
 }
 
-// Cut gives the newest position at or before p that every later life of the centre kept.
-func (l Lineage) Cut(p Position) Position {
+// history is what the log of one life consists of: for each life that it goes back to the
+// last position taken over from there. Where an entry is not known it ends.
+func (l Lineage) history(number uint16) map[uint16]Position {
+	out := map[uint16]Position{}
+	end := MakePosition(number, MaxPositionCount)
 	for {
-		m := p
-		for _, g := range l {
-			if g.Number > p.Generation() && g.Base < m {
-				m = g.Base
-			}
+		out[end.Generation()] = end
+		g, ok := l.entry(end.Generation())
+		if !ok || g.Base >= end || g.Base == 0 {
+			return out
 		}
-		if m == p {
-			return p
-		}
-		p = m
+		end = g.Base
 	}
 }
 
-// Holds reports whether every later life of the centre kept position p: what stands there
-// need not be sent again.
-func (l Lineage) Holds(p Position) bool { return l.Cut(p) == p }
+// entry gives the life of a number. Of two with the same number, which no later life goes
+// back to, it gives the one that kept less.
+func (l Lineage) entry(number uint16) (got Generation, ok bool) {
+	for _, g := range l {
+		if g.Number == number && (!ok || g.Base < got.Base) {
+			got, ok = g, true
+		}
+	}
+	return got, ok
+}
+
+// Holds reports whether the newest life has position p: what stands there need not be sent
+// again. No position is given twice, so it is the same change in every life that has it.
+func (l Lineage) Holds(p Position) bool {
+	end, ok := l.history(l.Newest().Number)[p.Generation()]
+	return ok && p <= end
+}
+
+// Cut gives the newest position at or before p, which the life of this number had, that the
+// newest life has too: up to there both logs are the same.
+func (l Lineage) Cut(p Position, number uint16) Position {
+	if l.Holds(p) {
+		return p
+	}
+	newest := l.history(l.Newest().Number)
+	best := Position(0)
+	for generation, end := range l.history(number) {
+		if other, ok := newest[generation]; ok {
+			best = max(best, min(p, end, other))
+		}
+	}
+	return best
+}

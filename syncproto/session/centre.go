@@ -213,8 +213,10 @@ func AnswerWithout(q *syncpb.Request, outcomes []Outcome, v View) (*syncpb.Respo
 func answerReceipt(r *syncpb.Response, q *syncpb.Request, outcomes []Outcome, all []syncproto.Verdict, v View) error {
 	var place syncproto.Place
 	var pos syncproto.Position
-	for _, o := range outcomes {
-		if o.Refused == 0 && o.Last.Journal == syncproto.JournalID(q.GetJournal()) && o.Last.Seq > place.Seq {
+	for i, o := range outcomes {
+		// A segment with a signer is handed on, be it another branch of the same journal.
+		own := i < len(q.GetBatch()) && len(q.GetBatch()[i].GetSigner()) == 0
+		if own && o.Refused == 0 && o.Last.Journal == syncproto.JournalID(q.GetJournal()) && o.Last.Seq > place.Seq {
 			place, pos = o.Last, o.Verdicts[len(o.Verdicts)-1].Position
 		}
 	}

@@ -33,7 +33,7 @@ func (t *taker) refilled() error {
 	}
 	now := make(map[syncproto.Dot]bool, len(t.u.Keep))
 	for _, k := range t.u.Keep {
-		now[k.Place.Dot()] = t.s.Lineage.Holds(k.Verdict.Position)
+		now[k.Place.Dot()] = true
 	}
 	stale, err := t.j.Stale(t.s.Lineage)
 	if err != nil {
@@ -44,7 +44,14 @@ func (t *taker) refilled() error {
 	if err != nil {
 		return err
 	}
-	t.s.Refill = again || len(runs(stale)) > 0
+	units, rest := runs(stale)
+	if t.fed && !t.r.GetPage().GetMore() {
+		t.u.Forget = append(t.u.Forget, rest...) // the log brought all that is not in every backup
+	}
+	// A run that was refused cannot be sent now: it keeps nothing else waiting.
+	t.s.Refill = again || slices.ContainsFunc(units, func(u unit) bool {
+		return !slices.Contains(t.s.Tried, u.last().Dot())
+	})
 	return nil
 }
 

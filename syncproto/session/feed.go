@@ -10,8 +10,14 @@ import (
 	"unionsync/syncproto/syncpb"
 )
 
-// wanted takes the records that were asked for by name.
+// wanted takes the records that were asked for by name. An answer that is older than the
+// layer says nothing of them: it came late, and a record that the centre lacked then, having
+// been restored, may be there by now.
 func (t *taker) wanted() error {
+	head := syncproto.Position(t.r.GetPage().GetNext())
+	if head < t.s.Cursor {
+		return nil
+	}
 	for _, f := range t.r.GetWanted() {
 		key, rec, err := readFeedRecord(f)
 		if err != nil {
@@ -25,7 +31,10 @@ func (t *taker) wanted() error {
 			return err
 		}
 		confirming := t.confirming(key)
-		if rec != nil && have != nil && rec.Pos < have.Pos && !t.s.Refetch && !confirming {
+		if confirming && rec == nil && (t.s.Refill || t.u.Generations != nil) {
+			continue // it may lack only what has yet to be sent again
+		}
+		if have != nil && (rec == nil && head < have.Pos || rec != nil && rec.Pos < have.Pos) && !t.s.Refetch && !confirming {
 			continue // an own change came in meanwhile: ask again
 		}
 		if have != nil && (confirming && rec == nil || t.s.Refetch && merge.Hash(key, have) != merge.Hash(key, rec)) {
@@ -166,7 +175,8 @@ func readLogged(m *syncpb.LoggedChange, last map[syncproto.JournalID]syncproto.P
 // forget lets go what every backup has.
 func (t *taker) forget() error {
 	w := syncproto.Position(t.r.GetWatermark())
-	archived := func(k Kept) bool { return k.Verdict.Position <= w && t.s.Lineage.Holds(k.Verdict.Position) }
+	// What this response brings is of the newest life, which has the watermark.
+	archived := func(k Kept) bool { return k.Verdict.Position <= w }
 	if w == 0 || w == t.s.Watermark && !slices.ContainsFunc(t.u.Keep, archived) {
 		t.s.Watermark = w
 		return nil

@@ -36,16 +36,17 @@ func (t *taker) lives() (current bool, err error) {
 	if !grew {
 		return true, nil
 	}
+	before := t.s.Lineage.Newest()
 	t.s.Lineage, t.u.Generations = lineage, lineage
-	return true, t.learn()
+	return true, t.learn(before)
 }
 
-func (t *taker) learn() error {
+func (t *taker) learn(before syncproto.Generation) error {
 	t.s.Proved = Proof{}
 	t.s.Refetch = false
 	t.s.Tip, t.s.FromZero, t.s.Forked = syncproto.Place{}, false, false
 	t.s.Round = Round{Refill: true}
-	return t.s.Align(syncproto.Generation{}, t.j, t.layer)
+	return t.s.Align(before, t.j, t.layer)
 }
 
 // Align brings records and state that were stored in an earlier life of the centre in step
@@ -59,7 +60,7 @@ func (s *State) Align(life syncproto.Generation, j Journal, l Layer) error {
 		return nil
 	}
 	// Amid pages the cursor says nothing about records that a later life has further back.
-	s.Whole = s.Lineage.Cut(s.Whole)
+	s.Whole = s.Lineage.Cut(s.Whole, life.Number)
 	s.Cursor = s.Whole
 	keys, err := l.Keys()
 	if err != nil {

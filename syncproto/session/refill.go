@@ -53,7 +53,7 @@ func (s *State) loading(j Journal) (*loading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what may be lacking: %w", err)
 	}
-	l.units = runs(stale)
+	l.units, _ = runs(stale)
 	if len(l.units) == 0 {
 		return l, nil
 	}
@@ -72,10 +72,10 @@ func bit(b bool) int {
 	return 0
 }
 
-// runs puts kept changes together that only go together: a chain up to its signature. One
-// without an end cannot be sent by anybody but its author.
-func runs(stale []Kept) []unit {
-	var out []unit
+// runs puts kept changes together that only go together: a chain up to its signature. The
+// rest are changes whose run goes on with one that is not stale: the centre has that, and so
+// has it what stands before it.
+func runs(stale []Kept) (out []unit, rest []syncproto.Dot) {
 	open := map[syncproto.JournalID]int{}
 	for _, k := range stale {
 		at, ok := open[k.Place.Journal]
@@ -92,7 +92,37 @@ func runs(stale []Kept) []unit {
 			delete(open, k.Place.Journal)
 		}
 	}
-	return slices.DeleteFunc(out, func(u unit) bool { return len(u.signature) == 0 })
+	out = slices.DeleteFunc(out, func(u unit) bool {
+		if len(u.signature) > 0 {
+			return false
+		}
+		for _, c := range u.changes {
+			rest = append(rest, c.Place.Dot())
+		}
+		return true
+	})
+	inOrder(out)
+	return out, rest
+}
+
+// inOrder raises positions so that what follows in a journal stands behind what it follows:
+// after two restores in a row the first may have been sent again, with a newer position, and
+// the second not yet.
+func inOrder(units []unit) {
+	at := make([]int, len(units))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(units[a].last().Seq, units[b].last().Seq) })
+	newest := map[syncproto.JournalID]syncproto.Position{}
+	for _, i := range at {
+		j := units[i].last().Journal
+		newest[j] = max(newest[j], units[i].position)
+		units[i].position = newest[j]
+	}
+	slices.SortStableFunc(units, func(a, b unit) int {
+		return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.last().Seq, b.last().Seq))
+	})
 }
 
 // addOwnStale sorts the own changes in that were answered in an earlier life.
@@ -111,7 +141,7 @@ func (l *loading) addOwnStale() error {
 		}
 		l.units = append(l.units, unit{own: true, changes: c, position: v.Position})
 	}
-	slices.SortStableFunc(l.units, func(a, b unit) int { return cmp.Compare(a.position, b.position) })
+	inOrder(l.units)
 	return nil
 }
 

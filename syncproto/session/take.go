@@ -180,7 +180,7 @@ func (t *taker) receipt() error {
 		return fmt.Errorf("take receipt: %w", err)
 	}
 	if !ok || !bytes.Equal(place.Hash.Wire(), rc.GetPlace().GetHash()) {
-		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("it is for a place that is not here"))
+		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("it is for place %d that is not here", rc.GetPlace().GetSeq()))
 	}
 	if rc.GetGeneration() > 0xffff || rc.GetPosition() == 0 {
 		return syncproto.Fail(syncproto.CodeReceipt, "take receipt", fmt.Errorf("generation %d, position %d", rc.GetGeneration(), rc.GetPosition()))

@@ -28,12 +28,12 @@ type Agent struct {
 	Refused  []syncproto.Code
 	own      []syncproto.Placed
 	verdicts map[uint64]syncproto.Verdict
-	receipts map[uint64]syncproto.Position // by the number of the newest change covered
+	receipts map[uint64]*syncpb.Receipt // by the number of the newest change covered
 	ended    map[uint64]syncproto.Verb
 	kept     map[syncproto.Dot]session.Kept
 	signers  map[string][]byte
 	layer    map[syncproto.RecordKey]*merge.Record
-	nonce    uint64
+	nonce    *uint64 // shared by images: no nonce is drawn twice
 	// Lost counts records that the centre turned out to have otherwise.
 	Lost int
 }
@@ -56,11 +56,12 @@ func NewAgent(union string, journal syncproto.JournalID, history []byte) *Agent 
 		Class:    Asks,
 		Verify:   func(string, *syncpb.Receipt, []byte) error { return nil },
 		verdicts: map[uint64]syncproto.Verdict{},
-		receipts: map[uint64]syncproto.Position{},
+		receipts: map[uint64]*syncpb.Receipt{},
 		ended:    map[uint64]syncproto.Verb{},
 		kept:     map[syncproto.Dot]session.Kept{},
 		signers:  map[string][]byte{},
 		layer:    map[syncproto.RecordKey]*merge.Record{},
+		nonce:    new(uint64),
 	}
 }
 
@@ -103,9 +104,11 @@ func (a *Agent) View(key syncproto.RecordKey) *merge.Record {
 	return r
 }
 
-// covers reports whether the layer's record holds the change that got position p.
+// covers reports whether the layer's record holds the change that got position p. What an
+// earlier life gave counts only for a record that is of that life too.
 func (a *Agent) covers(layer *merge.Record, p syncproto.Position) bool {
-	return p != 0 && layer != nil && layer.Pos >= p && (a.State.Lineage.Holds(p) || !a.State.Lineage.Holds(layer.Pos))
+	l := a.State.Lineage
+	return p != 0 && layer != nil && layer.Pos >= p && (l.Holds(p) || !l.Holds(layer.Pos))
 }
 
 // Layer gives the centre's layer; it must not be changed.
@@ -119,18 +122,18 @@ func (a *Agent) Verdicts() map[uint64]syncproto.Verdict { return a.verdicts }
 
 // Ask makes a request.
 func (a *Agent) Ask() (*syncpb.Request, session.Sent, error) {
-	a.nonce++
+	*a.nonce++
 	env := a.env()
-	env.Nonce = binary.BigEndian.AppendUint64(nil, a.nonce)
+	env.Nonce = binary.BigEndian.AppendUint64(nil, *a.nonce)
 	return session.Ask(&a.State, a, env)
 }
 
 // AskAll makes the requests of a bundle.
 func (a *Agent) AskAll(limit int) ([]*syncpb.Request, []session.Sent, error) {
 	return session.AskAll(&a.State, a, limit, func() (session.Env, error) {
-		a.nonce++
+		*a.nonce++
 		env := a.env()
-		env.Nonce = binary.BigEndian.AppendUint64(nil, a.nonce)
+		env.Nonce = binary.BigEndian.AppendUint64(nil, *a.nonce)
 		return env, nil
 	})
 }
@@ -148,7 +151,7 @@ func (a *Agent) Take(sent session.Sent, r *syncpb.Response) (*session.Update, er
 		a.ended[e.Seq] = e.Verb
 	}
 	if rc := u.Receipt; rc != nil {
-		a.receipts[rc.GetPlace().GetSeq()] = syncproto.Position(rc.GetPosition())
+		a.receipts[rc.GetPlace().GetSeq()] = rc
 	}
 	for _, k := range u.Keep {
 		a.kept[k.Place.Dot()] = k
@@ -242,8 +245,9 @@ func (a *Agent) Verdict(seq uint64) (syncproto.Verdict, bool, error) {
 // Receipt implements session.Journal.
 func (a *Agent) Receipt(l syncproto.Lineage) (syncproto.Place, error) {
 	best := syncproto.Place{}
-	for seq, pos := range a.receipts {
-		if p, ok, _ := a.Place(seq); ok && l.Holds(pos) && seq > best.Seq {
+	for seq, rc := range a.receipts {
+		p, ok, _ := a.Place(seq)
+		if ok && l.Holds(syncproto.Position(rc.GetPosition())) && seq > best.Seq {
 			best = p
 		}
 	}
@@ -287,9 +291,6 @@ func (a *Agent) Certificate(signer []byte) ([]byte, error) { return signer, nil 
 
 // AllKept gives what is kept of others.
 func (a *Agent) AllKept() map[syncproto.Dot]session.Kept { return a.kept }
-
-// Receipts gives the positions of the receipts, by the number of the newest change covered.
-func (a *Agent) Receipts() map[uint64]syncproto.Position { return a.receipts }
 
 // Ended gives what was decided about own held changes.
 func (a *Agent) Ended() map[uint64]syncproto.Verb { return a.ended }

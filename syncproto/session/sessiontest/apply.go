@@ -130,8 +130,8 @@ func (c *Centre) AllDropped() map[syncproto.Dot]bool {
 	return out
 }
 
-// Staff makes a change at the centre, in the journal of this life.
-func (c *Centre) Staff(ch syncproto.Change) syncproto.Dot {
+// Staff makes a change at the centre, in the journal of this life, and gives it as made.
+func (c *Centre) Staff(ch syncproto.Change) (syncproto.Dot, *syncproto.Change) {
 	j := syncproto.JournalID(0xcc00000000000000 | c.Lineage.Newest().Random)
 	prev := syncproto.Place{Journal: j}
 	tips, _ := c.Tips(j)
@@ -152,5 +152,5 @@ func (c *Centre) Staff(ch syncproto.Change) syncproto.Dot {
 	b := ch.Encode(j)
 	l := logged{place: prev.Next(b), prev: prev, bytes: b}
 	c.change(&l)
-	return l.place.Dot()
+	return l.place.Dot(), l.change
 }
