@@ -117,7 +117,7 @@ func (t *taker) refusals() error {
 		}
 		run := t.sent.Runs[f.GetSegment()]
 		switch {
-		case code == syncproto.CodeGeneration:
+		case code == syncproto.CodeGeneration, t.u.Generations != nil && !run.Own: // it did not know the newest life
 		case code == syncproto.CodeSignerUnknown && !run.Own && t.lacksSigner(run):
 		case !run.Own:
 			t.s.Tried = append(slices.Clone(t.s.Tried), run.Dots[len(run.Dots)-1])
