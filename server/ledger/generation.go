@@ -15,7 +15,7 @@ import (
 func Generation(g *entrypb.Generation) syncproto.Generation {
 	return syncproto.Generation{
 		Number: uint16(g.GetNumber()), Random: g.GetRandom(), Base: syncproto.Position(g.GetBase()),
-		Operator: g.GetOperator(), Reason: g.GetReason(),
+		Operator: g.GetOperator(), Reason: g.GetReason(), Signature: g.GetSignature(),
 	}
 }
 

@@ -71,15 +71,15 @@ func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.
 		}
 		return syncproto.HeldNot, nil // it ends a hold, so it is not held behind it
 	}
+	if a.onlyGrows(key, before, c.change) {
+		return syncproto.HeldAppendOnly, nil
+	}
 	q, err := a.heldQueue(c.union, c.place.Journal, key)
 	if err != nil {
 		return 0, err
 	}
 	if len(q.GetPositions()) > 0 {
 		return syncproto.HeldBehind, nil
-	}
-	if a.onlyGrows(key, before, c.change) {
-		return syncproto.HeldAppendOnly, nil
 	}
 	return syncproto.HeldNot, nil
 }
