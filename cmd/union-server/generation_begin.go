@@ -16,11 +16,14 @@ func generationBeginCommand(s *clikit.Session) *cli.Command {
 		Description: s.T("server.generation_begin_description"),
 		Flags: []cli.Flag{
 			dataFlag(s), nodeFlag(s),
-			&cli.StringFlag{Name: "reason", Usage: s.T("server.flag_reason"), Required: true},
+			&cli.StringFlag{Name: "reason", Usage: s.T("server.flag_reason")},
 			&cli.StringFlag{Name: "operator", Usage: s.T("server.flag_operator")},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
+				return err
+			}
+			if err := clikit.Need(c, "reason"); err != nil {
 				return err
 			}
 			a, err := admin(c)
