@@ -133,3 +133,23 @@ func decodeJSON(op string, b []byte, v any) error {
 
 // Addresses are the nodes that calls go to, the first foremost.
 func (a *Admin) Addresses() []string { return slices.Clone(a.addresses) }
+
+// BeginGeneration begins another life of the centre.
+func (a *Admin) BeginGeneration(ctx context.Context, q *unionrpc.BeginGenerationRequest) (*gate.Generation, error) {
+	r, err := each(ctx, a, "begin generation", q, unionrpcconnect.AdminClient.BeginGeneration)
+	if err != nil {
+		return nil, err
+	}
+	g := new(gate.Generation)
+	return g, decodeJSON("begin generation", r.GetJson(), g)
+}
+
+// Generations lists the lives of the centre that are known, the newest last.
+func (a *Admin) Generations(ctx context.Context) ([]gate.Generation, error) {
+	r, err := each(ctx, a, "list generations", new(unionrpc.ListGenerationsRequest), unionrpcconnect.AdminClient.ListGenerations)
+	if err != nil {
+		return nil, err
+	}
+	var all []gate.Generation
+	return all, decodeJSON("list generations", r.GetJson(), &all)
+}

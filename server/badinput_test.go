@@ -123,12 +123,11 @@ func TestBadExchangeChangesNothing(t *testing.T) {
 		{"another centre's history", device, func(q *syncpb.Request) { q.History = random(syncproto.HistorySize) }, nil, syncproto.CodeOtherCentre},
 		{"a newer protocol only", device, func(q *syncpb.Request) { q.ProtocolMin, q.ProtocolMax = 9, 9 }, nil, syncproto.CodeProtocol},
 		{"no journal", device, func(q *syncpb.Request) { q.Journal = 0 }, nil, syncproto.CodeInvalid},
-		{"a generation that is not known here", device, func(q *syncpb.Request) { q.Generation.Number = 7 }, nil, syncproto.CodeCentreBehind},
 		{"too many changes", device, func(q *syncpb.Request) {
 			q.Batch[0].Changes = make([][]byte, syncproto.MaxBatchChanges+1)
 		}, nil, syncproto.CodeTooLarge},
 		{"a message above the limit", device, func(q *syncpb.Request) {
-			q.Returned = [][]byte{random(syncproto.MaxRequestBytes)}
+			q.Returned = []*syncpb.Returned{{Certificate: random(syncproto.MaxRequestBytes)}}
 		}, nil, syncproto.CodeTooLarge},
 		{"a header between nodes", device, nil, hop, syncproto.CodeInvalid},
 		{"a device that another one names", device, nil, map[string]string{"Unionsync-Device": hex.EncodeToString(c.pc.id)}, syncproto.CodeInvalid},

@@ -186,7 +186,7 @@ func TestSegmentsStandAlone(t *testing.T) {
 	}
 	want := map[uint32]syncproto.Code{
 		1: syncproto.CodeUnknownPrevious, 2: syncproto.CodeSegment, 3: syncproto.CodeSignature,
-		4: syncproto.CodeSignature, 5: syncproto.CodeSignature, 7: syncproto.CodeSignature, // signed for another union
+		4: syncproto.CodeSignerUnknown, 5: syncproto.CodeSignerUnknown, 7: syncproto.CodeSignature, // signed for another union
 	}
 	got := map[uint32]syncproto.Code{}
 	for _, f := range r.GetRefused() {

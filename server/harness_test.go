@@ -274,9 +274,27 @@ func newPC(t *testing.T, url string, id []byte, key ed25519.PrivateKey, r *union
 		own: tlsid.Own{Key: key, Cert: cert, CA: ca}, urls: []string{url},
 	}
 	p.Key = key
-	p.State.Generation = syncproto.Generation{Number: uint16(r.GetGeneration().GetNumber()), Random: r.GetGeneration().GetRandom()}
-	p.Verify = p.verifyReceipt
+	p.State.Lineage = syncproto.Lineage{{Number: uint16(r.GetGeneration().GetNumber()), Random: r.GetGeneration().GetRandom()}}
+	p.Verify, p.VerifyRun = p.verifyReceipt, p.verifyRun
 	return p
+}
+
+// verifyRun does what an agent does: the signer is whom a certificate of the city names.
+func (p *pc) verifyRun(signer []byte, certificates [][]byte, msg, sig []byte) error {
+	for _, der := range certificates {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		who, err := tlsid.Verify(cert, p.own.CA, tlsid.RoleDevice, tlsid.RoleNode)
+		if err != nil {
+			return err
+		}
+		if who.ID == string(signer) || who.ID == hex.EncodeToString(signer) {
+			return seal.Verify(who.Key, syncproto.DomainSegment, msg, sig)
+		}
+	}
+	return fmt.Errorf("no certificate of %x", signer)
 }
 
 // verifyReceipt does what an agent does: the signer is a node of the city.

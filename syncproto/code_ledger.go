@@ -18,4 +18,6 @@ const (
 	CodeOrgTwice     Code = 663 // a code stands on two lines: code, line
 	CodeOrgCycle     Code = 664 // a unit stands below itself: code
 	CodeOrgFile      Code = 665 // the organisation file cannot be read as a table: file
+
+	CodeGenerationNumber Code = 680 // another life of the centre has this number, or a higher one
 )

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -89,8 +88,18 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	if err := g.notBehind(ctx, q); err != nil {
 		return nil, err
 	}
-	p := &preparing{g: g, device: d, key: known.GetPublicKey(), union: q.GetUnion(), refused: refused}
-	if err := p.prepare(segments, g.lacksGeneration(q)); err != nil {
+	lives, stranger, err := g.lives(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if stranger {
+		return g.answerLives(q)
+	}
+	p := &preparing{
+		g: g, device: d, key: known.GetPublicKey(), union: q.GetUnion(), refused: refused,
+		lives: lives, old: !isNewest(lives, q), certified: g.returnedCertificates(q),
+	}
+	if err := p.prepare(segments); err != nil {
 		return nil, err
 	}
 	if err := p.commit(ctx); err != nil {
@@ -98,11 +107,11 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	}
 	v := g.cfg.Ledger.View(q.GetUnion())
 	defer v.Done()
-	r, err := session.Answer(q, p.outcomes, v, session.Signer{
-		ID:   []byte(g.cfg.Node.ID()),
-		Sign: func(m []byte) []byte { return seal.Sign(g.cfg.Node.Own.Key, syncproto.DomainSegment, m) },
-	})
+	r, err := session.Answer(q, p.outcomes, v, g.signer())
 	if err != nil {
+		return nil, err
+	}
+	if err := g.addCertificates(r.GetPage()); err != nil {
 		return nil, err
 	}
 	complete, err := isComplete(q, r, v)
@@ -132,8 +141,6 @@ func (g *Gate) admit(d device, q *syncpb.Request) (*entrypb.Device, error) {
 		return nil, syncproto.Fail(syncproto.CodeDeviceRevoked, op, nil)
 	case !known.HasUnion(q.GetUnion()):
 		return nil, syncproto.Fail(syncproto.CodeNotYourUnion, op, nil)
-	case g.tooNew(q):
-		return nil, syncproto.Fail(syncproto.CodeCentreBehind, op, errors.New("the agent knows a newer generation"))
 	}
 	return known, nil
 }

@@ -16,15 +16,8 @@ func (g *Gate) fill(q *syncpb.Request, r *syncpb.Response) error {
 	r.History = g.history
 	r.Time = g.now()
 	r.Slot = g.slot(q.GetUnion())
-	if g.lacksGeneration(q) {
-		gen, err := g.cfg.Ledger.Generation()
-		if err != nil {
-			return err
-		}
-		r.Generations = append(r.Generations, &syncpb.Generation{
-			Number: gen.GetNumber(), Random: gen.GetRandom(), Base: gen.GetBase(),
-			Operator: gen.GetOperator(), Reason: gen.GetReason(), Signature: gen.GetSignature(),
-		})
+	if err := g.fillLives(q, r); err != nil {
+		return err
 	}
 	addresses, err := g.addresses()
 	if err != nil {
@@ -38,11 +31,6 @@ func (g *Gate) fill(q *syncpb.Request, r *syncpb.Response) error {
 
 // now is the centre's time for people and for entries, never before what the log has.
 func (g *Gate) now() int64 { return max(g.cfg.Now().Unix(), g.cfg.Ledger.Time()) }
-
-// lacksGeneration reports whether the request does not know the newest generation.
-func (g *Gate) lacksGeneration(q *syncpb.Request) bool {
-	return q.GetGeneration().GetNumber() < uint32(g.cfg.Ledger.Head().Generation())
-}
 
 // slot spreads the unions over the night by a hash of their codes: the same union always
 // comes at the same minute, and none has to be told apart in a list.
@@ -74,9 +62,4 @@ func (g *Gate) addresses() ([]string, error) {
 
 func generationRef(g *entrypb.Generation) *syncpb.GenerationRef {
 	return &syncpb.GenerationRef{Number: g.GetNumber(), Random: g.GetRandom()}
-}
-
-// tooNew reports whether the agent knows a generation that is not known here.
-func (g *Gate) tooNew(q *syncpb.Request) bool {
-	return q.GetGeneration().GetNumber() > uint32(g.cfg.Ledger.Head().Generation())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/x509"
 	"fmt"
 
 	"unionsync/internal/rpc/tlsid"
@@ -27,19 +26,20 @@ type preparing struct {
 	outcomes []session.Outcome  // by segment; those to be proposed are filled by commit
 	proposed []*entrypb.Segment // ready for the log
 	index    []int              // of each proposed one in outcomes
+
+	lives     syncproto.Lineage         // that the centre knows
+	old       bool                      // the request is of an older life: nothing new is taken
+	certified map[string]tlsid.Identity // by signer: of certificates that were handed back
 }
 
 // prepare checks every segment against one view of the state.
-func (p *preparing) prepare(segments []*session.Segment, oldGeneration bool) error {
+func (p *preparing) prepare(segments []*session.Segment) error {
 	v := p.g.cfg.Ledger.View(p.union)
 	defer v.Done()
 	kinds := p.g.cfg.Ledger.Kinds()
 	p.outcomes = make([]session.Outcome, len(segments))
 	for i, s := range segments {
 		code := p.refused[i]
-		if code == 0 && oldGeneration {
-			code = syncproto.CodeGeneration
-		}
 		if code == 0 {
 			var err error
 			if code, err = p.segment(v, kinds, i, s); err != nil {
@@ -59,6 +59,9 @@ func (p *preparing) segment(v *ledger.View, kinds *kind.Set, i int, s *session.S
 		if err != nil {
 			return 0, err
 		}
+		if !ok && p.old {
+			return syncproto.CodeGeneration, nil
+		}
 		if !ok {
 			return syncproto.CodeUnknownPrevious, nil
 		}
@@ -69,12 +72,11 @@ func (p *preparing) segment(v *ledger.View, kinds *kind.Set, i int, s *session.S
 	if err != nil || known {
 		return 0, err
 	}
-	ok, err := p.signed(s, places[len(places)-1])
-	if err != nil {
-		return 0, err
+	if p.old {
+		return syncproto.CodeGeneration, nil
 	}
-	if !ok {
-		return syncproto.CodeSignature, nil
+	if code, err := p.signed(s, places[len(places)-1]); err != nil || code != 0 {
+		return code, err
 	}
 	p.proposed = append(p.proposed, entryOf(s, heldReasons(kinds, s)))
 	p.index = append(p.index, i)
@@ -105,42 +107,24 @@ func (p *preparing) stored(v *ledger.View, i int, s *session.Segment, places []s
 }
 
 // signed checks the signature over the segment's last place. Whoever sends may hand on what
-// another device of the union signed, or a node.
-func (p *preparing) signed(s *session.Segment, last syncproto.Place) (bool, error) {
-	key := p.key
+// another device of the union signed, or a node. What staff changed only a node may sign:
+// the name of that journal is no secret.
+func (p *preparing) signed(s *session.Segment, last syncproto.Place) (syncproto.Code, error) {
+	by := signer{key: p.key}
 	if len(s.Signer) > 0 && !bytes.Equal(s.Signer, p.device.id) {
-		other, err := p.g.signerKey(p.union, s.Signer)
-		if err != nil {
-			return false, err
+		var err error
+		if by, err = p.signerKey(s.Signer); err != nil {
+			return 0, err
 		}
-		key = other
 	}
-	return seal.Verify(key, syncproto.DomainSegment, syncproto.SegmentMessage(p.union, last), s.Sign) == nil, nil
-}
-
-// signerKey gives the public key of a device of the union or of a node, nil for others: no
-// signature verifies with that.
-func (g *Gate) signerKey(union string, signer []byte) (ed25519.PublicKey, error) {
-	d, err := g.cfg.Ledger.Device(signer)
-	if err != nil {
-		return nil, err
+	switch {
+	case by.key == nil:
+		return syncproto.CodeSignerUnknown, nil
+	case ledger.IsStaffJournal(p.lives, p.union, s.Journal) && !by.node,
+		seal.Verify(by.key, syncproto.DomainSegment, syncproto.SegmentMessage(p.union, last), s.Sign) != nil:
+		return syncproto.CodeSignature, nil
 	}
-	if d.HasUnion(union) {
-		return d.GetPublicKey(), nil
-	}
-	n, err := g.cfg.Ledger.Node(string(signer))
-	if err != nil || n == nil {
-		return nil, err
-	}
-	cert, err := x509.ParseCertificate(n.GetCertificate())
-	if err != nil {
-		return nil, fmt.Errorf("read a node's certificate: %w", err)
-	}
-	id, err := tlsid.Verify(cert, g.cfg.Node.Own.CA, tlsid.RoleNode)
-	if err != nil {
-		return nil, err
-	}
-	return id.Key, nil
+	return 0, nil
 }
 
 // commit puts what was prepared into the log and takes the verdicts.

@@ -19,6 +19,8 @@ const (
 	typeCode     = 4
 	typeEnrolled = 5
 	typeNode     = 6
+	typeLife     = 7
+	typeMark     = 11
 )
 
 const entryVersion = 1
@@ -39,6 +41,10 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeEnrolled
 	case *entrypb.Node:
 		typ = typeNode
+	case *entrypb.NewGeneration:
+		typ = typeLife
+	case *entrypb.Watermark:
+		typ = typeMark
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -70,6 +76,10 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.Enrolled)
 	case typeNode:
 		m = new(entrypb.Node)
+	case typeLife:
+		m = new(entrypb.NewGeneration)
+	case typeMark:
+		m = new(entrypb.Watermark)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -94,7 +104,7 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &applier{l: l, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), txn: l.db.NewTransactionAt(l.ts, true)}
+	a := &applier{l: l, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(), txn: l.db.NewTransactionAt(l.ts, true)}
 	defer func() { a.txn.Discard() }()
 	res, err := a.entry(m)
 	if err != nil {
@@ -105,19 +115,20 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
 	if a.reload {
-		return res, l.reloadKinds()
+		return res, l.reload()
 	}
 	return res, nil
 }
 
 // applier works one entry into a transaction, or several when it is large.
 type applier struct {
-	l      *Ledger
-	meta   *entrypb.Meta
-	kinds  *kind.Set
-	txn    *badger.Txn
-	bytes  int // written into txn so far
-	reload bool
+	l       *Ledger
+	meta    *entrypb.Meta
+	kinds   *kind.Set
+	lineage syncproto.Lineage
+	txn     *badger.Txn
+	bytes   int // written into txn so far
+	reload  bool
 }
 
 // maxTxnBytes is where an entry is cut into another transaction, deterministically: far
@@ -141,6 +152,10 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.enrolled(m)
 	case *entrypb.Node:
 		return nil, a.node(m)
+	case *entrypb.NewGeneration:
+		return a.newGeneration(m)
+	case *entrypb.Watermark:
+		return nil, a.watermark(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }
@@ -210,15 +225,19 @@ func (a *applier) genesis(g *entrypb.Genesis) (any, error) {
 	return nil, a.setMessage([]byte{keyGenesis}, g)
 }
 
-func (l *Ledger) reloadKinds() error {
+func (l *Ledger) reload() error {
 	r := l.read()
 	defer r.done()
 	kinds, err := loadKinds(r.txn)
 	if err != nil {
 		return err
 	}
+	lineage, err := loadLineage(r.txn)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kinds = kinds
+	l.kinds, l.lineage = kinds, lineage
 	return nil
 }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -139,8 +138,11 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 	if v.Kind, v.Reason, err = a.record(c, key, &v); err != nil {
 		return v, err
 	}
-	item := LogItem{Union: c.union, Place: c.place, Verdict: v, Signature: c.signature, Signer: c.signer, Bytes: c.bytes}
+	item := LogItem{Union: c.union, Place: c.place, Previous: tagOf(c.prev), Verdict: v, Signature: c.signature, Signer: c.signer, Bytes: c.bytes}
 	if err := a.set(keyLog(v.Position), item.encode()); err != nil {
+		return v, err
+	}
+	if err := a.set(keyUnionLog(c.union, v.Position), nil); err != nil {
 		return v, err
 	}
 	if err := a.set(keyPlace(c.place.Dot()), encodePosition(v.Position)); err != nil {
@@ -153,38 +155,30 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 // the feed. A record whose newest change is held is fed again all the same.
 func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdict) (syncproto.VerdictKind, syncproto.HeldReason, error) {
 	if c.change == nil || key.Kind == 0 || c.change.Union != c.union {
-		return syncproto.VerdictHeld, c.reasonUnreadable(), nil
+		return a.unreadable(c)
 	}
 	before, err := readRecord(a.txn, c.union, key)
 	if err != nil {
 		return 0, 0, err
 	}
-	reason, err := a.holdReason(c, key, before)
+	res, err := a.settle(c, key, before, v.Position)
 	if err != nil {
 		return 0, 0, err
 	}
-	after, result := before, merge.Result{Kind: syncproto.VerdictHeld}
-	switch {
-	case reason != syncproto.HeldNot:
-	case drops(c.change):
-		if err := a.drop(c, key); err != nil {
-			return 0, 0, err
-		}
-		after, result.Kind = touched(before, v.Position), syncproto.VerdictApplied
-	default:
-		after, result = merge.Merge(a.classes(key.Kind), before, c.change, c.place.Dot(), v.Position)
-		if len(after.Encode()) > syncproto.MaxRecordBytes {
-			after, result.Kind, reason = before, syncproto.VerdictHeld, syncproto.HeldTooLarge
-		}
+	v.Hash = merge.ShortHash(key, res.after)
+	return res.kind, res.reason, a.put(c.union, key, before, res.after, v.Position)
+}
+
+// unreadable is held for good; only a drop may stand about it.
+func (a *applier) unreadable(c *arrival) (syncproto.VerdictKind, syncproto.HeldReason, error) {
+	early, err := a.takeEarly(c.place.Dot())
+	if early == syncproto.VerbDrop {
+		return syncproto.VerdictDropped, syncproto.HeldNot, err
 	}
-	if reason != syncproto.HeldNot {
-		if err := a.queue(c, key, v.Position); err != nil {
-			return 0, 0, err
-		}
-		after = touched(after, v.Position)
+	if err == nil {
+		err = a.forgetEarly(c.place.Dot(), early)
 	}
-	v.Hash = merge.ShortHash(key, after)
-	return result.Kind, reason, a.put(c.union, key, before, after, v.Position)
+	return syncproto.VerdictHeld, c.reasonUnreadable(), err
 }
 
 func (c *arrival) reasonUnreadable() syncproto.HeldReason {
@@ -200,31 +194,6 @@ func (c *arrival) reasonUnreadable() syncproto.HeldReason {
 	}
 }
 
-// holdReason says why a readable change may not touch its record, if so.
-func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.Record) (syncproto.HeldReason, error) {
-	if c.held != syncproto.HeldNot {
-		return c.held, nil
-	}
-	if bad := c.change.Check(); bad != nil {
-		return syncproto.HeldMalformed, nil //nolint:nilerr // a verdict, not a failure
-	}
-	if drops(c.change) {
-		return syncproto.HeldNot, nil // it ends a hold, so it is not held behind it
-	}
-	q := new(entrypb.HeldQueue)
-	behind, err := getMessage(a.txn, keyHeld(c.union, c.place.Journal, key), q)
-	if err != nil {
-		return 0, err
-	}
-	if behind && len(q.GetPositions()) > 0 {
-		return syncproto.HeldBehind, nil
-	}
-	if k, ok := a.kinds.ByNumber(key.Kind); ok && k.AppendOnly && before != nil && len(before.Fields) > 0 && editsMore(c.change) {
-		return syncproto.HeldAppendOnly, nil
-	}
-	return syncproto.HeldNot, nil
-}
-
 // editsMore reports whether c edits more than what may be edited of a kind that only grows.
 func editsMore(c *syncproto.Change) bool {
 	for i := range c.Edits {
@@ -236,63 +205,6 @@ func editsMore(c *syncproto.Change) bool {
 }
 
 func (a *applier) classes(n syncproto.KindNumber) merge.Classes { return Classes(a.kinds)(n) }
-
-// touched gives r as it stands after a change that did not merge: only its place in the
-// feed moves.
-func touched(r *merge.Record, p syncproto.Position) *merge.Record {
-	t := merge.Record{}
-	if r != nil {
-		t = *r
-	}
-	t.Pos = p
-	return &t
-}
-
-func (a *applier) queue(c *arrival, key syncproto.RecordKey, p syncproto.Position) error {
-	k := keyHeld(c.union, c.place.Journal, key)
-	q := new(entrypb.HeldQueue)
-	if _, err := getMessage(a.txn, k, q); err != nil {
-		return err
-	}
-	q.Positions = append(q.Positions, uint64(p))
-	return a.setMessage(k, q)
-}
-
-// drops reports whether c does nothing but end holds, leaving what was held to history.
-func drops(c *syncproto.Change) bool { return c.Verb == syncproto.VerbDrop && len(c.Edits) == 0 }
-
-// drop takes the held changes that c names out of its record's queue. What it does not
-// name, because it came after the author had looked, stays held until it is dropped too.
-func (a *applier) drop(c *arrival, key syncproto.RecordKey) error {
-	k := keyHeld(c.union, c.place.Journal, key)
-	q := new(entrypb.HeldQueue)
-	if ok, err := getMessage(a.txn, k, q); err != nil || !ok {
-		return err
-	}
-	ended := map[uint64]bool{}
-	for _, r := range c.change.Resolves {
-		if r.Field != 0 {
-			continue
-		}
-		b, err := getBytes(a.txn, keyPlace(r.Dot))
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			continue // it is not here: nothing to end
-		}
-		pos, err := decodePosition(b)
-		if err != nil {
-			return err
-		}
-		ended[uint64(pos)] = true
-	}
-	q.Positions = slices.DeleteFunc(q.Positions, func(p uint64) bool { return ended[p] })
-	if len(q.Positions) == 0 {
-		return a.delete(k)
-	}
-	return a.setMessage(k, q)
-}
 
 // put writes a record, its history and its place in the feed, and keeps the digest.
 func (a *applier) put(union string, key syncproto.RecordKey, before, after *merge.Record, p syncproto.Position) error {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,10 +22,18 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/*.golden anew")
 func goldenItem() *LogItem {
 	p := syncproto.MakePosition(1, 7)
 	return &LogItem{
-		Position: p, Union: "u1", Place: syncproto.Place{Journal: 5, Seq: 2, Hash: syncproto.Hash{1, 2}},
+		Position: p, Union: "u1", Previous: 0x01020304, Place: syncproto.Place{Journal: 5, Seq: 2, Hash: syncproto.Hash{1, 2}},
 		Verdict:   syncproto.Verdict{Position: p, Kind: syncproto.VerdictHeld, Reason: syncproto.HeldValue, Hash: syncproto.RecordHash{3}},
 		Signature: []byte("sig"), Signer: []byte("dev"), Bytes: []byte("change"),
 	}
+}
+
+// goldenItemV1 gives the item as the first version wrote it: without the tag of the place
+// before.
+func goldenItemV1() []byte {
+	b := goldenItem().encode()
+	b[0] = logItemVersion1
+	return slices.Delete(b, logItemFixed, logItemFixed+4)
 }
 
 // TestGoldenFormats: keys, log items and entries are formats on disk that never change.
@@ -47,7 +56,11 @@ func TestGoldenFormats(t *testing.T) {
 		{"feed key", keyFeed("u1", p)}, {"place key", keyPlace(syncproto.Dot{Journal: 5, Seq: 2, Tag: 9})},
 		{"tips key", keyTips("u1", 5)}, {"digest key", keyDigest("u1")}, {"held key", keyHeld("u1", 5, k)},
 		{"contact key", keyContact("u1", []byte("dev"))}, {"generation key", keyGeneration(1)},
-		{"named key", keyNamed(prefixNode, []byte("n1"))}, {"log item", goldenItem().encode()},
+		{"named key", keyNamed(prefixNode, []byte("n1"))}, {"log item", goldenItemV1()},
+		{"log item 2", goldenItem().encode()}, {"union log key", keyUnionLog("u1", p)},
+		{"decision key", keyEnded(syncproto.Dot{Journal: 5, Seq: 2, Tag: 9})}, {"learned generation key", keyLearned(2, 3)},
+		{"new generation", entry(&entrypb.NewGeneration{Time: 1, Next: &entrypb.Generation{Number: 2, Random: 3, Base: 4}})},
+		{"watermark", entry(&entrypb.Watermark{Time: 1, Position: 2})},
 		{"genesis", entry(&entrypb.Genesis{LogId: []byte{1}, Time: 2, Ca: []byte{3}, Generation: &entrypb.Generation{Number: 1, Random: 4}})},
 		{"batch", entry(&entrypb.Batch{Time: 1, Items: []*entrypb.Item{{Union: "u", Device: []byte{2}, Segments: []*entrypb.Segment{
 			{Journal: 5, First: 1, Changes: [][]byte{{1}}, Signature: []byte{9}, Held: []byte{3}}}, Contact: &entrypb.Contact{Complete: true}}}})},
@@ -83,14 +96,22 @@ func TestLogItemRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	want.Previous = 0
+	if got, err = decodeLogItem(want.Position, goldenItemV1()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("of version 1: %s", diff)
+	}
 }
 
 func FuzzDecodeLogItem(f *testing.F) {
 	f.Add(goldenItem().encode())
+	f.Add(goldenItemV1())
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, err := decodeLogItem(1, b)
-		if err == nil && !bytes.Equal(l.encode(), b) {
+		if err == nil && b[0] == logItemVersion && !bytes.Equal(l.encode(), b) {
 			t.Fatal("encodes differently")
 		}
 	})

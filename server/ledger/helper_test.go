@@ -2,10 +2,12 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"unionsync/internal/seal"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
@@ -16,7 +18,14 @@ import (
 var (
 	testKey     = &[32]byte{1, 2, 3}
 	testHistory = []byte("history1")
+	nodeKey     = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	testSigner  = session.Signer{ID: publicKey(nodeKey), Sign: func(msg []byte) []byte {
+		return seal.Sign(nodeKey, syncproto.DomainSegment, msg)
+	}}
 )
+
+// publicKey is by what sessiontest knows a signer.
+func publicKey(k ed25519.PrivateKey) []byte { return k.Public().(ed25519.PublicKey) }
 
 // node is one replica under test: entries get their raft index here.
 type node struct {
@@ -96,7 +105,7 @@ func (n *node) exchange(union string, device []byte) func(*syncpb.Request) (*syn
 		res := n.apply(&entrypb.Batch{Time: 2000, Items: []*entrypb.Item{item}})
 		v := n.l.View(union)
 		defer v.Done()
-		r, err := session.Answer(q, res.([][]session.Outcome)[0], v, session.Signer{Sign: func([]byte) []byte { return nil }})
+		r, err := session.Answer(q, res.([][]session.Outcome)[0], v, testSigner)
 		if err != nil {
 			return nil, err
 		}

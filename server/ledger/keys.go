@@ -10,7 +10,8 @@ import (
 // The key layout, whole: one byte of prefix, then fixed-width big-endian numbers; a union
 // is its length in one byte and its code. Values are messages of entrypb unless said.
 //
-//	l position                       a logged change (see logItem)
+//	l position                       a logged change (see LogItem)
+//	u union position                 the union's part of the log: an index into it; empty value
 //	r union kind id                  a record (merge.Record bytes)
 //	h union kind id position         history: an index into the log; empty value
 //	f union position                 feed: kind and id of the record whose newest change that is
@@ -18,16 +19,19 @@ import (
 //	t union journal                  Tips
 //	d union                          the union's digest, 32 bytes
 //	q union journal kind id          HeldQueue
+//	e journal seq tag                Decision about a held change, also about one that has not come
 //	c hash                           CodeState of an enrolment code
 //	v device                         Device
 //	s union device                   ContactState
 //	n node                           Node
 //	k name                           KindFile
-//	g number                         Generation
+//	g number                         Generation: a life of this state
+//	g number random                  Generation: a life that was learned from elsewhere
 //	m                                Meta: what is applied, the head, the time
 //	z                                Genesis
 const (
 	prefixLog     = 'l'
+	prefixUnion   = 'u'
 	prefixRecord  = 'r'
 	prefixHistory = 'h'
 	prefixFeed    = 'f'
@@ -35,6 +39,7 @@ const (
 	prefixTips    = 't'
 	prefixDigest  = 'd'
 	prefixHeld    = 'q'
+	prefixEnded   = 'e'
 	prefixCode    = 'c'
 	prefixDevice  = 'v'
 	prefixContact = 's'
@@ -75,6 +80,10 @@ func keyFeed(union string, p syncproto.Position) []byte {
 	return binary.BigEndian.AppendUint64(keyUnion(prefixFeed, union), uint64(p))
 }
 
+func keyUnionLog(union string, p syncproto.Position) []byte {
+	return binary.BigEndian.AppendUint64(keyUnion(prefixUnion, union), uint64(p))
+}
+
 func keyTips(union string, j syncproto.JournalID) []byte {
 	return binary.BigEndian.AppendUint64(keyUnion(prefixTips, union), uint64(j))
 }
@@ -89,9 +98,13 @@ func keyContact(union string, device []byte) []byte {
 	return append(keyUnion(prefixContact, union), device...)
 }
 
-func keyPlace(d syncproto.Dot) []byte {
+func keyPlace(d syncproto.Dot) []byte { return keyDot(prefixPlace, d) }
+
+func keyEnded(d syncproto.Dot) []byte { return keyDot(prefixEnded, d) }
+
+func keyDot(prefix byte, d syncproto.Dot) []byte {
 	b := make([]byte, 1, 1+8+8+4)
-	b[0] = prefixPlace
+	b[0] = prefix
 	b = binary.BigEndian.AppendUint64(b, uint64(d.Journal))
 	b = binary.BigEndian.AppendUint64(b, d.Seq)
 	return binary.BigEndian.AppendUint32(b, d.Tag)
@@ -101,6 +114,10 @@ func keyNamed(prefix byte, name []byte) []byte { return append([]byte{prefix}, n
 
 func keyGeneration(n uint16) []byte {
 	return binary.BigEndian.AppendUint16([]byte{prefixGen}, n)
+}
+
+func keyLearned(n uint16, random uint64) []byte {
+	return binary.BigEndian.AppendUint64(keyGeneration(n), random)
 }
 
 // unionOf reads the union of a key that is sorted by union, and what follows it.

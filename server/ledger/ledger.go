@@ -29,13 +29,14 @@ type Ledger struct {
 	cfg Config
 	use readers // every reader is in it; Restore waits until none is, to switch stores
 
-	mu    sync.RWMutex // guards what follows; Restore swaps all of it
-	db    *badger.DB
-	ts    uint64         // newest commit timestamp: the ledger's own counter
-	pins  map[uint64]int // read timestamps in use
-	meta  *entrypb.Meta  // as committed
-	kinds *kind.Set      // nil before genesis
-	moved chan struct{}  // closed and replaced when the head moves
+	mu      sync.RWMutex // guards what follows; Restore swaps all of it
+	db      *badger.DB
+	ts      uint64            // newest commit timestamp: the ledger's own counter
+	pins    map[uint64]int    // read timestamps in use
+	meta    *entrypb.Meta     // as committed
+	kinds   *kind.Set         // nil before genesis
+	lineage syncproto.Lineage // every life known; empty before genesis
+	moved   chan struct{}     // closed and replaced when the head moves
 }
 
 // Open opens or makes the state in cfg.Dir.
@@ -96,9 +97,13 @@ func (l *Ledger) load(db *badger.DB) error {
 	if err != nil {
 		return err
 	}
+	lineage, err := loadLineage(txn)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.db, l.ts, l.meta, l.kinds = db, ts, meta, kinds
+	l.db, l.ts, l.meta, l.kinds, l.lineage = db, ts, meta, kinds, lineage
 	close(l.moved)
 	l.moved = make(chan struct{})
 	return nil
@@ -186,10 +191,11 @@ func (l *Ledger) Sync() error {
 
 // reader is a consistent read of the state at one moment.
 type reader struct {
-	l    *Ledger
-	txn  *badger.Txn
-	ts   uint64
-	head syncproto.Position
+	l         *Ledger
+	txn       *badger.Txn
+	ts        uint64
+	head      syncproto.Position
+	watermark syncproto.Position
 }
 
 // read opens a reader; its timestamp is kept from being cleaned up until done.
@@ -198,7 +204,7 @@ func (l *Ledger) read() *reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pins[l.ts]++
-	return &reader{l: l, txn: l.db.NewTransactionAt(l.ts, false), ts: l.ts, head: headOf(l.meta)}
+	return &reader{l: l, txn: l.db.NewTransactionAt(l.ts, false), ts: l.ts, head: headOf(l.meta), watermark: syncproto.Position(l.meta.GetWatermark())}
 }
 
 func (r *reader) done() {

@@ -82,7 +82,7 @@ func TestAgainstNaiveCentre(t *testing.T) {
 }
 
 func syncBoth(t *rapid.T, n *node, naive *sessiontest.Centre, a, mirror *sessiontest.Agent) {
-	u, err := a.Sync(n.exchange("u1", []byte("device")))
+	u, err := a.Sync(n.exchange("u1", publicKey(a.Key)))
 	if err != nil || !u.Equal {
 		t.Fatalf("sync with the ledger: %v, %+v", err, u)
 	}
@@ -125,7 +125,7 @@ func filled(t *testing.T, dir string, members int) (*node, *sessiontest.Agent) {
 		id[0] = 1
 		a.Save(syncproto.Change{Kind: memberKind, ID: id, Edits: []syncproto.Edit{{Field: name, Value: fmt.Appendf(nil, "member %d", i)}}})
 	}
-	if u, err := a.Sync(n.exchange("u1", []byte("device"))); err != nil || !u.Equal {
+	if u, err := a.Sync(n.exchange("u1", publicKey(a.Key))); err != nil || !u.Equal {
 		t.Fatalf("%v, %+v", err, u)
 	}
 	return n, a
@@ -140,7 +140,7 @@ func TestSameChangeTwice(t *testing.T) {
 	for _, p := range a.Own() {
 		again.Append(p.Bytes, p.Change)
 	}
-	if u, err := again.Sync(n.exchange("u1", []byte("device"))); err != nil || !u.Equal {
+	if u, err := again.Sync(n.exchange("u1", publicKey(again.Key))); err != nil || !u.Equal {
 		t.Fatalf("%v, %+v", err, u)
 	}
 	if diff := cmp.Diff(a.Verdicts(), again.Verdicts()); diff != "" {
@@ -186,7 +186,7 @@ func TestForkHasTwoTips(t *testing.T) {
 	name := memberField(t, "name")
 	for i, x := range []*sessiontest.Agent{a, clone} {
 		x.Save(syncproto.Change{Kind: memberKind, ID: syncproto.RecordID{1, 15: byte(50 + i)}, Edits: []syncproto.Edit{{Field: name, Value: []byte{'a' + byte(i)}}}})
-		if _, err := x.Sync(n.exchange("u1", []byte("device"))); err != nil {
+		if _, err := x.Sync(n.exchange("u1", publicKey(x.Key))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,13 +14,18 @@ type LogItem struct {
 	Position  syncproto.Position // from the key
 	Union     string
 	Place     syncproto.Place
+	Previous  uint32 // tag of the place before it; 0 at the beginning, and in items of version 1
 	Verdict   syncproto.Verdict
 	Signature []byte
 	Signer    []byte
 	Bytes     []byte // nil: lost or erased
 }
 
-const logItemVersion = 1
+// Versions of a log item. The first lacks the tag of the place before.
+const (
+	logItemVersion1 = 1
+	logItemVersion  = 2
+)
 
 // encode gives the item's bytes: a version byte, fixed-width numbers, then the lengths and
 // the bytes of union, signature and signer, then the change to the end.
@@ -32,6 +37,7 @@ func (l *LogItem) encode() []byte {
 	b = append(b, l.Place.Hash[:]...)
 	b = append(b, byte(l.Verdict.Kind), byte(l.Verdict.Reason))
 	b = append(b, l.Verdict.Hash[:]...)
+	b = binary.BigEndian.AppendUint32(b, l.Previous)
 	for _, s := range [][]byte{[]byte(l.Union), l.Signature, l.Signer} {
 		b = append(b, byte(len(s)))
 		b = append(b, s...)
@@ -45,7 +51,7 @@ func decodeLogItem(p syncproto.Position, b []byte) (*LogItem, error) {
 	if len(b) < logItemFixed {
 		return nil, fmt.Errorf("decode log item %s: %d bytes", p, len(b))
 	}
-	if b[0] != logItemVersion {
+	if b[0] != logItemVersion && b[0] != logItemVersion1 {
 		return nil, fmt.Errorf("decode log item %s: version %d is unknown", p, b[0])
 	}
 	l := &LogItem{Position: p}
@@ -56,6 +62,12 @@ func decodeLogItem(p syncproto.Position, b []byte) (*LogItem, error) {
 	l.Verdict.Kind, l.Verdict.Reason = syncproto.VerdictKind(b[49]), syncproto.HeldReason(b[50])
 	copy(l.Verdict.Hash[:], b[51:])
 	rest := b[logItemFixed:]
+	if b[0] == logItemVersion {
+		if len(rest) < 4 {
+			return nil, fmt.Errorf("decode log item %s: %d bytes", p, len(b))
+		}
+		l.Previous, rest = binary.BigEndian.Uint32(rest), rest[4:]
+	}
 	var union []byte
 	for _, to := range []*[]byte{&union, &l.Signature, &l.Signer} {
 		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {

@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"unionsync/syncproto"
 )
 
 // A snapshot is a magic line, then for each key its length and bytes and its value's
@@ -111,6 +113,31 @@ func (l *Ledger) Restore(in io.Reader) error {
 		return err
 	}
 	return l.load(db)
+}
+
+// OpenFrom makes a new ledger in cfg.Dir, or in memory, from what [Snapshot.Stream] wrote: a
+// state put back. It refuses a folder that holds anything.
+func OpenFrom(cfg Config, in io.Reader) (*Ledger, error) {
+	if !cfg.Memory {
+		if found, err := os.ReadDir(cfg.Dir); err == nil && len(found) > 0 {
+			return nil, syncproto.Fail(syncproto.CodeServerExists, "open ledger from snapshot", nil)
+		}
+	}
+	l := &Ledger{cfg: cfg, pins: map[uint64]int{}, moved: make(chan struct{})}
+	db, err := openBadger(cfg, cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = fillKeys(db, in); err == nil && !cfg.Memory {
+		err = db.Sync()
+	}
+	if err == nil {
+		err = l.load(db)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open ledger from snapshot: %w", err), db.Close())
+	}
+	return l, nil
 }
 
 // finishSwitch ends a restore that was cut off: a folder with the ending .ok is whole and

@@ -1582,6 +1582,86 @@ func (x *BeginGenerationResponse) GetJson() []byte {
 	return nil
 }
 
+type ListGenerationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGenerationsRequest) Reset() {
+	*x = ListGenerationsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGenerationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGenerationsRequest) ProtoMessage() {}
+
+func (x *ListGenerationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGenerationsRequest.ProtoReflect.Descriptor instead.
+func (*ListGenerationsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{26}
+}
+
+type ListGenerationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGenerationsResponse) Reset() {
+	*x = ListGenerationsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGenerationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGenerationsResponse) ProtoMessage() {}
+
+func (x *ListGenerationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGenerationsResponse.ProtoReflect.Descriptor instead.
+func (*ListGenerationsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListGenerationsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 type ListCasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: of all unions.
@@ -1593,7 +1673,7 @@ type ListCasesRequest struct {
 
 func (x *ListCasesRequest) Reset() {
 	*x = ListCasesRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1685,7 @@ func (x *ListCasesRequest) String() string {
 func (*ListCasesRequest) ProtoMessage() {}
 
 func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1698,7 @@ func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesRequest.ProtoReflect.Descriptor instead.
 func (*ListCasesRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{26}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListCasesRequest) GetUnion() string {
@@ -1644,7 +1724,7 @@ type ListCasesResponse struct {
 
 func (x *ListCasesResponse) Reset() {
 	*x = ListCasesResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1736,7 @@ func (x *ListCasesResponse) String() string {
 func (*ListCasesResponse) ProtoMessage() {}
 
 func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1749,7 @@ func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesResponse.ProtoReflect.Descriptor instead.
 func (*ListCasesResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{27}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListCasesResponse) GetJson() []byte {
@@ -1698,7 +1778,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1790,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1803,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{28}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DecideRequest) GetUnion() string {
@@ -1784,7 +1864,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +1876,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +1889,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{29}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DecideResponse) GetJson() []byte {
@@ -1828,7 +1908,7 @@ type ImportBundleRequest struct {
 
 func (x *ImportBundleRequest) Reset() {
 	*x = ImportBundleRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +1920,7 @@ func (x *ImportBundleRequest) String() string {
 func (*ImportBundleRequest) ProtoMessage() {}
 
 func (x *ImportBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +1933,7 @@ func (x *ImportBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportBundleRequest.ProtoReflect.Descriptor instead.
 func (*ImportBundleRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{30}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ImportBundleRequest) GetBundle() []byte {
@@ -1874,7 +1954,7 @@ type ImportBundleResponse struct {
 
 func (x *ImportBundleResponse) Reset() {
 	*x = ImportBundleResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1886,7 +1966,7 @@ func (x *ImportBundleResponse) String() string {
 func (*ImportBundleResponse) ProtoMessage() {}
 
 func (x *ImportBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1899,7 +1979,7 @@ func (x *ImportBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportBundleResponse.ProtoReflect.Descriptor instead.
 func (*ImportBundleResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{31}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ImportBundleResponse) GetBundle() []byte {
@@ -2040,6 +2120,9 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"-\n" +
 	"\x17BeginGenerationResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"\x18\n" +
+	"\x16ListGenerationsRequest\"-\n" +
+	"\x17ListGenerationsResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"@\n" +
 	"\x10ListCasesRequest\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
@@ -2063,7 +2146,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x04json\x18\x02 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xd9\b\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xc1\t\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -2078,7 +2161,8 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x0fBeginGeneration\x12(.unionsync.rpc.v1.BeginGenerationRequest\x1a).unionsync.rpc.v1.BeginGenerationResponse\x12T\n" +
 	"\tListCases\x12\".unionsync.rpc.v1.ListCasesRequest\x1a#.unionsync.rpc.v1.ListCasesResponse\x12K\n" +
 	"\x06Decide\x12\x1f.unionsync.rpc.v1.DecideRequest\x1a .unionsync.rpc.v1.DecideResponse\x12]\n" +
-	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
+	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponse\x12f\n" +
+	"\x0fListGenerations\x12(.unionsync.rpc.v1.ListGenerationsRequest\x1a).unionsync.rpc.v1.ListGenerationsResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
 var (
 	file_internal_rpc_unionrpc_union_proto_rawDescOnce sync.Once
@@ -2092,7 +2176,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
@@ -2120,32 +2204,34 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*RevokeResponse)(nil),          // 23: unionsync.rpc.v1.RevokeResponse
 	(*BeginGenerationRequest)(nil),  // 24: unionsync.rpc.v1.BeginGenerationRequest
 	(*BeginGenerationResponse)(nil), // 25: unionsync.rpc.v1.BeginGenerationResponse
-	(*ListCasesRequest)(nil),        // 26: unionsync.rpc.v1.ListCasesRequest
-	(*ListCasesResponse)(nil),       // 27: unionsync.rpc.v1.ListCasesResponse
-	(*DecideRequest)(nil),           // 28: unionsync.rpc.v1.DecideRequest
-	(*DecideResponse)(nil),          // 29: unionsync.rpc.v1.DecideResponse
-	(*ImportBundleRequest)(nil),     // 30: unionsync.rpc.v1.ImportBundleRequest
-	(*ImportBundleResponse)(nil),    // 31: unionsync.rpc.v1.ImportBundleResponse
-	nil,                             // 32: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                             // 33: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	nil,                             // 34: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	(*syncpb.GenerationRef)(nil),    // 35: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),             // 36: unionsync.v1.Slot
-	(*syncpb.Request)(nil),          // 37: unionsync.v1.Request
-	(*syncpb.Response)(nil),         // 38: unionsync.v1.Response
+	(*ListGenerationsRequest)(nil),  // 26: unionsync.rpc.v1.ListGenerationsRequest
+	(*ListGenerationsResponse)(nil), // 27: unionsync.rpc.v1.ListGenerationsResponse
+	(*ListCasesRequest)(nil),        // 28: unionsync.rpc.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),       // 29: unionsync.rpc.v1.ListCasesResponse
+	(*DecideRequest)(nil),           // 30: unionsync.rpc.v1.DecideRequest
+	(*DecideResponse)(nil),          // 31: unionsync.rpc.v1.DecideResponse
+	(*ImportBundleRequest)(nil),     // 32: unionsync.rpc.v1.ImportBundleRequest
+	(*ImportBundleResponse)(nil),    // 33: unionsync.rpc.v1.ImportBundleResponse
+	nil,                             // 34: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 35: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 36: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 37: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 38: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 39: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 40: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	35, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	36, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	32, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	37, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	38, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	34, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	33, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	35, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
 	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	34, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	37, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	36, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	39, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
 	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
 	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
 	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
@@ -2157,26 +2243,28 @@ var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
 	20, // 19: unionsync.rpc.v1.Admin.ListDevices:input_type -> unionsync.rpc.v1.ListDevicesRequest
 	22, // 20: unionsync.rpc.v1.Admin.Revoke:input_type -> unionsync.rpc.v1.RevokeRequest
 	24, // 21: unionsync.rpc.v1.Admin.BeginGeneration:input_type -> unionsync.rpc.v1.BeginGenerationRequest
-	26, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
-	28, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
-	30, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
-	38, // 25: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 26: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 27: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 28: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 29: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 30: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 31: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 32: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	19, // 33: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
-	21, // 34: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
-	23, // 35: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
-	25, // 36: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
-	27, // 37: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
-	29, // 38: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
-	31, // 39: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
-	25, // [25:40] is the sub-list for method output_type
-	10, // [10:25] is the sub-list for method input_type
+	28, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
+	30, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
+	32, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
+	26, // 25: unionsync.rpc.v1.Admin.ListGenerations:input_type -> unionsync.rpc.v1.ListGenerationsRequest
+	40, // 26: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 27: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 28: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 29: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 30: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 31: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 32: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 33: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	19, // 34: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	21, // 35: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	23, // 36: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	25, // 37: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	29, // 38: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	31, // 39: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	33, // 40: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	27, // 41: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
+	26, // [26:42] is the sub-list for method output_type
+	10, // [10:26] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2193,7 +2281,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

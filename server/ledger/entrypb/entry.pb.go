@@ -1945,14 +1945,16 @@ func (x *Tip) GetHash() []byte {
 }
 
 type Meta struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	LogId         []byte                 `protobuf:"bytes,1,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
-	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
-	Done          uint32                 `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
-	Generation    uint32                 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
-	Count         uint64                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	Time          int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
-	Watermark     uint64                 `protobuf:"varint,7,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	LogId      []byte                 `protobuf:"bytes,1,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
+	Index      uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	Done       uint32                 `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	Generation uint32                 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	Count      uint64                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	Time       int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
+	Watermark  uint64                 `protobuf:"varint,7,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	// Decisions about changes that have not come yet.
+	Early         uint64 `protobuf:"varint,8,opt,name=early,proto3" json:"early,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2032,6 +2034,13 @@ func (x *Meta) GetTime() int64 {
 func (x *Meta) GetWatermark() uint64 {
 	if x != nil {
 		return x.Watermark
+	}
+	return 0
+}
+
+func (x *Meta) GetEarly() uint64 {
+	if x != nil {
+		return x.Early
 	}
 	return 0
 }
@@ -2307,7 +2316,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xaf\x01\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xc5\x01\n" +
 	"\x04Meta\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\fR\x05logId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2317,7 +2326,8 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"generation\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x04R\x05count\x12\x12\n" +
 	"\x04time\x18\x06 \x01(\x03R\x04time\x12\x1c\n" +
-	"\twatermark\x18\a \x01(\x04R\twatermark\")\n" +
+	"\twatermark\x18\a \x01(\x04R\twatermark\x12\x14\n" +
+	"\x05early\x18\b \x01(\x04R\x05early\")\n" +
 	"\tHeldQueue\x12\x1c\n" +
 	"\tpositions\x18\x01 \x03(\x04R\tpositions\"N\n" +
 	"\bDecision\x12\x12\n" +

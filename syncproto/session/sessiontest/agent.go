@@ -20,20 +20,22 @@ import (
 
 // Agent is one device's end for one union, in memory.
 type Agent struct {
-	State    session.State
-	Key      ed25519.PrivateKey
-	Class    func(syncproto.KindNumber) merge.Classes
-	Verify   func(union string, r *syncpb.Receipt, msg []byte) error
-	Notices  []syncproto.Code
-	Refused  []syncproto.Code
-	own      []syncproto.Placed
-	verdicts map[uint64]syncproto.Verdict
-	receipts map[uint64]*syncpb.Receipt // by the number of the newest change covered
-	ended    map[uint64]syncproto.Verb
-	kept     map[syncproto.Dot]session.Kept
-	signers  map[string][]byte
-	layer    map[syncproto.RecordKey]*merge.Record
-	nonce    *uint64 // shared by images: no nonce is drawn twice
+	State  session.State
+	Key    ed25519.PrivateKey
+	Class  func(syncproto.KindNumber) merge.Classes
+	Verify func(union string, r *syncpb.Receipt, msg []byte) error
+	// VerifyRun takes a signer's key for its name, unless it is set.
+	VerifyRun func(signer []byte, certificates [][]byte, msg, signature []byte) error
+	Notices   []syncproto.Code
+	Refused   []syncproto.Code
+	own       []syncproto.Placed
+	verdicts  map[uint64]syncproto.Verdict
+	receipts  map[uint64]*syncpb.Receipt // by the number of the newest change covered
+	ended     map[uint64]syncproto.Verb
+	kept      map[syncproto.Dot]session.Kept
+	signers   map[string][]byte
+	layer     map[syncproto.RecordKey]*merge.Record
+	nonce     *uint64 // shared by images: no nonce is drawn twice
 	// Lost counts records that the centre turned out to have otherwise.
 	Lost int
 }
@@ -52,16 +54,17 @@ func NewAgent(union string, journal syncproto.JournalID, history []byte) *Agent 
 			History: history, Lineage: syncproto.Lineage{{Number: 1}}, Union: union, Journal: journal,
 			Head: syncproto.Place{Journal: journal}, Budget: syncproto.MaxBatchBytes,
 		},
-		Key:      ed25519.NewKeyFromSeed(seed),
-		Class:    Asks,
-		Verify:   func(string, *syncpb.Receipt, []byte) error { return nil },
-		verdicts: map[uint64]syncproto.Verdict{},
-		receipts: map[uint64]*syncpb.Receipt{},
-		ended:    map[uint64]syncproto.Verb{},
-		kept:     map[syncproto.Dot]session.Kept{},
-		signers:  map[string][]byte{},
-		layer:    map[syncproto.RecordKey]*merge.Record{},
-		nonce:    new(uint64),
+		Key:       ed25519.NewKeyFromSeed(seed),
+		Class:     Asks,
+		Verify:    func(string, *syncpb.Receipt, []byte) error { return nil },
+		VerifyRun: verifyRun,
+		verdicts:  map[uint64]syncproto.Verdict{},
+		receipts:  map[uint64]*syncpb.Receipt{},
+		ended:     map[uint64]syncproto.Verb{},
+		kept:      map[syncproto.Dot]session.Kept{},
+		signers:   map[string][]byte{},
+		layer:     map[syncproto.RecordKey]*merge.Record{},
+		nonce:     new(uint64),
 	}
 }
 
@@ -180,7 +183,7 @@ func (a *Agent) env() session.Env {
 		Sign:  func(m []byte) []byte { return seal.Sign(a.Key, syncproto.DomainSegment, m) },
 		Class: a.Class, Verify: a.Verify,
 		VerifyLife: func(syncproto.Generation) error { return nil },
-		VerifyRun:  verifyRun,
+		VerifyRun:  a.VerifyRun,
 	}
 }
 

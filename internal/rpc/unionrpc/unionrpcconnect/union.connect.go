@@ -68,6 +68,8 @@ const (
 	AdminDecideProcedure = "/unionsync.rpc.v1.Admin/Decide"
 	// AdminImportBundleProcedure is the fully-qualified name of the Admin's ImportBundle RPC.
 	AdminImportBundleProcedure = "/unionsync.rpc.v1.Admin/ImportBundle"
+	// AdminListGenerationsProcedure is the fully-qualified name of the Admin's ListGenerations RPC.
+	AdminListGenerationsProcedure = "/unionsync.rpc.v1.Admin/ListGenerations"
 )
 
 // UnionClient is a client for the unionsync.rpc.v1.Union service.
@@ -192,6 +194,8 @@ type AdminClient interface {
 	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
 	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
+	// ListGenerations lists the lives of the centre that are known.
+	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
 }
 
 // NewAdminClient constructs a client for the unionsync.rpc.v1.Admin service. By default, it uses
@@ -283,6 +287,12 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("ImportBundle")),
 			connect.WithClientOptions(opts...),
 		),
+		listGenerations: connect.NewClient[unionrpc.ListGenerationsRequest, unionrpc.ListGenerationsResponse](
+			httpClient,
+			baseURL+AdminListGenerationsProcedure,
+			connect.WithSchema(adminMethods.ByName("ListGenerations")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -301,6 +311,7 @@ type adminClient struct {
 	listCases       *connect.Client[unionrpc.ListCasesRequest, unionrpc.ListCasesResponse]
 	decide          *connect.Client[unionrpc.DecideRequest, unionrpc.DecideResponse]
 	importBundle    *connect.Client[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse]
+	listGenerations *connect.Client[unionrpc.ListGenerationsRequest, unionrpc.ListGenerationsResponse]
 }
 
 // Join calls unionsync.rpc.v1.Admin.Join.
@@ -368,6 +379,11 @@ func (c *adminClient) ImportBundle(ctx context.Context, req *connect.Request[uni
 	return c.importBundle.CallUnary(ctx, req)
 }
 
+// ListGenerations calls unionsync.rpc.v1.Admin.ListGenerations.
+func (c *adminClient) ListGenerations(ctx context.Context, req *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error) {
+	return c.listGenerations.CallUnary(ctx, req)
+}
+
 // AdminHandler is an implementation of the unionsync.rpc.v1.Admin service.
 type AdminHandler interface {
 	Join(context.Context, *connect.Request[unionrpc.JoinRequest]) (*connect.Response[unionrpc.JoinResponse], error)
@@ -390,6 +406,8 @@ type AdminHandler interface {
 	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
 	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
+	// ListGenerations lists the lives of the centre that are known.
+	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -477,6 +495,12 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("ImportBundle")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminListGenerationsHandler := connect.NewUnaryHandler(
+		AdminListGenerationsProcedure,
+		svc.ListGenerations,
+		connect.WithSchema(adminMethods.ByName("ListGenerations")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/unionsync.rpc.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminJoinProcedure:
@@ -505,6 +529,8 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminDecideHandler.ServeHTTP(w, r)
 		case AdminImportBundleProcedure:
 			adminImportBundleHandler.ServeHTTP(w, r)
+		case AdminListGenerationsProcedure:
+			adminListGenerationsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -564,4 +590,8 @@ func (UnimplementedAdminHandler) Decide(context.Context, *connect.Request[unionr
 
 func (UnimplementedAdminHandler) ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ImportBundle is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListGenerations is not implemented"))
 }

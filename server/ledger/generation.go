@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+)
+
+// Generation gives the form that sessions and signatures use of a stored entry.
+func Generation(g *entrypb.Generation) syncproto.Generation {
+	return syncproto.Generation{
+		Number: uint16(g.GetNumber()), Random: g.GetRandom(), Base: syncproto.Position(g.GetBase()),
+		Operator: g.GetOperator(), Reason: g.GetReason(), Signature: g.GetSignature(),
+	}
+}
+
+// newGeneration begins another life of the centre: positions go on in it from 1. Refused, as
+// a result that all replicas come to alike, is a number that is not above every number
+// known, or a base that this state does not have.
+func (a *applier) newGeneration(n *entrypb.NewGeneration) (any, error) {
+	a.raiseTime(n.GetTime())
+	next := n.GetNext()
+	known := a.lineage
+	for _, g := range n.GetLearned() {
+		known, _ = known.With(Generation(g))
+	}
+	number := next.GetNumber()
+	if number > math.MaxUint16 || number <= uint32(known.Newest().Number) || syncproto.Position(next.GetBase()) > headOf(a.meta) {
+		return syncproto.Fail(syncproto.CodeGenerationNumber, "begin generation",
+			fmt.Errorf("number %d with base %s, newest known %d, head %s", number, syncproto.Position(next.GetBase()), known.Newest().Number, headOf(a.meta))), nil
+	}
+	for _, g := range n.GetLearned() {
+		if err := a.learn(g); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.setMessage(keyGeneration(uint16(number)), next); err != nil {
+		return nil, err
+	}
+	a.meta.Generation, a.meta.Count = number, 0
+	a.reload = true
+	return nil, nil
+}
+
+// learn stores an entry of a life that this state did not know, beside those of its own.
+func (a *applier) learn(g *entrypb.Generation) error {
+	if g.GetNumber() == 0 || g.GetNumber() > math.MaxUint16 {
+		return nil // none of ours: the gate lets none through that is not signed
+	}
+	if _, ok := a.lineage.Find(uint16(g.GetNumber()), g.GetRandom()); ok {
+		return nil
+	}
+	return a.setMessage(keyLearned(uint16(g.GetNumber()), g.GetRandom()), g)
+}
+
+// watermark notes up to where every backup that is still offered has the log.
+func (a *applier) watermark(w *entrypb.Watermark) error {
+	a.raiseTime(w.GetTime())
+	a.meta.Watermark = w.GetPosition()
+	return nil
+}
+
+// Generations gives the entries of every life of the centre that is known, ascending.
+func (l *Ledger) Generations() ([]*entrypb.Generation, error) {
+	r := l.read()
+	defer r.done()
+	return readGenerations(r.txn)
+}
+
+func readGenerations(txn *badger.Txn) ([]*entrypb.Generation, error) {
+	var out []*entrypb.Generation
+	err := eachMessage(txn, []byte{prefixGen}, func(_, v []byte) error {
+		g := new(entrypb.Generation)
+		out = append(out, g)
+		if err := proto.Unmarshal(v, g); err != nil {
+			return fmt.Errorf("read generation: %w", err)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func loadLineage(txn *badger.Txn) (syncproto.Lineage, error) {
+	all, err := readGenerations(txn)
+	if err != nil {
+		return nil, err
+	}
+	var l syncproto.Lineage
+	for _, g := range all {
+		l, _ = l.With(Generation(g))
+	}
+	return l, nil
+}
+
+// Lineage is every life of the centre that this state knows. It fails with
+// [syncproto.CodeNotReady] before genesis.
+func (l *Ledger) Lineage() (syncproto.Lineage, error) {
+	if lives := l.lives(); len(lives) > 0 {
+		return lives, nil
+	}
+	return nil, syncproto.Fail(syncproto.CodeNotReady, "read lineage", nil, "seconds", "5")
+}
+
+func (l *Ledger) lives() syncproto.Lineage {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.lineage
+}
+
+// Watermark is the position up to which every backup that is still offered has the log.
+func (l *Ledger) Watermark() syncproto.Position {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return syncproto.Position(l.meta.GetWatermark())
+}
+
+// IsStaffJournal reports whether j is the journal of staff to a union, in any of the lives.
+func IsStaffJournal(lives syncproto.Lineage, union string, j syncproto.JournalID) bool {
+	for _, g := range lives {
+		if StaffJournal(union, g.Random) == j {
+			return true
+		}
+	}
+	return false
+}
