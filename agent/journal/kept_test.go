@@ -100,14 +100,11 @@ func TestKeptNeverPlaced(t *testing.T) {
 	}
 }
 
-// TestKeptMany: 20,000 kept changes are looked through in far less than a second.
+// TestKeptMany: many kept changes are looked through in far less than a second.
 func TestKeptMany(t *testing.T) {
-	if testing.Short() {
-		t.Skip("writes 20,000 changes")
-	}
 	j, _ := create(t)
 	at := syncproto.Place{Journal: 9}
-	for i := range 20 {
+	for i := range 5 {
 		page := make([]session.Kept, 0, 1000)
 		for n := range 1000 {
 			k := keptAt(at, syncproto.MakePosition(1, uint64(1000*i+n+1)), fmt.Sprint("change ", i, n))
@@ -116,7 +113,7 @@ func TestKeptMany(t *testing.T) {
 		keep(t, j, page...)
 	}
 	began := time.Now()
-	got, err := j.Stale(syncproto.Lineage{{Number: 2, Base: syncproto.MakePosition(1, 19_990)}})
+	got, err := j.Stale(syncproto.Lineage{{Number: 2, Base: syncproto.MakePosition(1, 4_990)}})
 	if len(got) != 10 || err != nil {
 		t.Fatalf("%d stale, %v", len(got), err)
 	}
