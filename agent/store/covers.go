@@ -90,6 +90,7 @@ func (t *settling) relearn(l syncproto.Lineage) {
 		return
 	}
 	t.s.lineage.Store(&l)
+	t.st.life = newestLife(l)
 	for key := range t.s.laid {
 		t.touched[key] = true
 	}

@@ -72,7 +72,7 @@ func (s *Store) unfit(st State, src Source) (why string, baseLost bool) {
 	if st.Head != src.Head || st.Journal != src.Head.Journal {
 		return "it does not end at the journal's head", false
 	}
-	if !s.lineage.Load().Holds(st.Cursor) {
+	if st.life != newestLife(*s.lineage.Load()) {
 		return "it does not know yet that the centre went back", false
 	}
 	got, err := s.baseStamp()

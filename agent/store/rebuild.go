@@ -114,14 +114,14 @@ func settledIn(settled syncproto.Place, src Source) (syncproto.Place, error) {
 }
 
 // goBack fits the state of a base to the lives of the centre that are known by now: the
-// base may be older than they are.
+// base may be older than they are. Then its cursor amid pages says nothing: a later life may
+// have a record further back than it.
 func (s *Store) goBack(st *State) {
 	l := *s.lineage.Load()
-	if whole := l.Cut(st.Whole); whole != st.Whole || !l.Holds(st.Cursor) {
-		st.Whole, st.Cursor = whole, whole
-	}
-	if !l.Holds(st.Proved.At) {
-		st.Proved = Proof{}
+	if now := newestLife(l); st.life != now {
+		st.life = now
+		st.Whole = l.Cut(st.Whole)
+		st.Cursor, st.Proved, st.Refetch = st.Whole, Proof{}, false
 	}
 }
 
