@@ -180,6 +180,29 @@ func (j *Journal) Kept(d syncproto.Dot) (k session.Kept, ok bool, err error) {
 	return k, ok, err
 }
 
+// EachKept calls do for the kept changes in the order of their positions. One that cannot be
+// read is left out. do must not use the journal.
+func (j *Journal) EachKept(do func(session.Kept) error) error {
+	var dots []syncproto.Dot
+	if err := j.EachKeptAt(0, func(_ syncproto.Position, d syncproto.Dot) bool {
+		dots = append(dots, d)
+		return true
+	}); err != nil {
+		return err
+	}
+	return j.view(func(tx *bbolt.Tx) error {
+		t := &Tx{j: j, bolt: tx}
+		for _, d := range dots {
+			if k, ok, _ := t.kept(d); ok {
+				if err := do(k); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // EachKeptAt calls do for the kept changes from position from on, in the order of their
 // positions, until it returns false. do must not use the journal.
 func (j *Journal) EachKeptAt(from syncproto.Position, do func(syncproto.Position, syncproto.Dot) bool) error {
