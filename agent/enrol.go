@@ -143,9 +143,6 @@ func (a *Agent) makeUnion(r *unionrpc.EnrolResponse) (err error) {
 	if g.GetNumber() == 0 || g.GetNumber() > 0xffff {
 		return syncproto.Fail(syncproto.CodeAnswer, "enrol", fmt.Errorf("generation %d", g.GetNumber()))
 	}
-	if err := u.PutFacts(union.Generation(uint16(g.GetNumber()), g.GetRandom())); err != nil {
-		return err
-	}
 	note := a.loadContact(r.GetUnion())
 	note.Name, note.Slot = r.GetUnionName(), slotOf(r.GetSlot())
 	return a.saveContact(r.GetUnion(), note)

@@ -137,6 +137,17 @@ func (c *Centre) life(g syncproto.Generation) syncproto.Generation {
 	return g
 }
 
+// Backup copies what the centre has of a union, as a backup does.
+func (c *Centre) Backup(union string) *sessiontest.Centre { return c.Union(union).Backup() }
+
+// Restore puts a backup back; a life begins that is one above all others.
+func (c *Centre) Restore(union string, b *sessiontest.Centre) {
+	u := c.Union(union)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u.Restore(b, u.Lineage, uint64(u.Lineage.Newest().Number)+Life)
+}
+
 // Code opens an enrolment code for a union.
 func (c *Centre) Code(union string, expired bool) (string, error) {
 	code, err := enrolcode.NewCode(rand.Reader, tlsid.FingerprintOf(c.CA))
@@ -169,11 +180,14 @@ func (c *Centre) Exchange(ctx context.Context, q *syncpb.Request) (*syncpb.Respo
 	if err := c.fault(q, false); err != nil {
 		return nil, err
 	}
+	c.signedByNode(q)
 	r, err := c.union(q.GetUnion()).Exchange(q)
 	if err != nil {
 		return nil, err
 	}
 	r = proto.CloneOf(r)
+	c.signLives(r)
+	c.signLog(q.GetUnion(), r.GetPage())
 	r.Time, r.Slot, r.Addresses = c.Time, c.Slot, c.addresses
 	if msg := session.ReceiptMessage(q, r); msg != nil {
 		id := tlsid.KeyIDOf(c.Own.Key.Public().(ed25519.PublicKey))

@@ -56,8 +56,12 @@ func (t *Tx) Delete(bucket string, key []byte) error {
 	return b.Delete(key)
 }
 
-// PutVerdict keeps the centre's verdict on the own change numbered seq.
+// PutVerdict keeps the centre's verdict on the own change numbered seq. The position that
+// the verdict before it gave stays known, see [Journal.Earlier].
 func (t *Tx) PutVerdict(seq uint64, v syncproto.Verdict) error {
+	if err := t.noteEarlier(seq, v.Position); err != nil {
+		return err
+	}
 	return t.put(t.bolt.Bucket(bucketVerdicts), "verdicts", seqKey(seq), encodeVerdict(v))
 }
 

@@ -33,6 +33,8 @@ func goldenState() State {
 // TestGolden: what is on the disk of a PC must be read by every later program.
 func TestGolden(t *testing.T) {
 	st := goldenState()
+	later := st
+	later.life = lifeName{number: 2, random: 42}
 	var items bytes.Buffer
 	w := baseWriter{dst: &items}
 	w.item(itemState, st.encode())
@@ -48,12 +50,16 @@ func TestGolden(t *testing.T) {
 		{"items", items.Bytes()},
 		{"pending", encodePending(Own{Place: st.Head, Bytes: []byte("change"), Verdict: syncproto.Verdict{Position: 258}})},
 		{"pending key", pendingKey(syncproto.RecordKey{Kind: 2, ID: syncproto.RecordID{1}}, 4)},
+		{"earlier positions", encodePositions([]syncproto.Position{258, 1})},
+		{"state in a later life", later.encode()},
 	} {
 		fmt.Fprintf(&b, "%s %s\n", row.name, hex.EncodeToString(row.data))
 	}
 	golden(t, "v1.golden", []byte(b.String()))
-	if got, err := decodeState(st.encode()); got != st || err != nil {
-		t.Errorf("state reads as %+v, %v", got, err)
+	for _, st := range []State{st, later} {
+		if got, err := decodeState(st.encode()); got != st || err != nil {
+			t.Errorf("state reads as %+v, %v", got, err)
+		}
 	}
 	o, err := decodePending(7, pendingKey(syncproto.RecordKey{}, 4), encodePending(Own{Place: st.Head, Bytes: []byte("c"), Verdict: syncproto.Verdict{Position: 258}}))
 	if d := cmp.Diff(Own{Place: st.Head, Bytes: []byte("c"), Verdict: syncproto.Verdict{Position: 258}}, o); d != "" || err != nil {

@@ -17,6 +17,7 @@ const (
 	keyToken   = 't' // t token(16) kind(2) id(16) → nothing: the view has this token
 	keyWant    = 'w' // w kind(2) id(16) → nothing: ask the centre for this record
 	keyConfirm = 'k' // k kind(2) id(16) → nothing: to be confirmed by the centre
+	keyEarlier = 'e' // e seq(8) → positions(8 each) that earlier lives of the centre gave a pending change
 )
 
 const recordKeySize = 2 + 16
@@ -48,6 +49,8 @@ func kindPrefix(prefix byte, kind syncproto.KindNumber) []byte {
 func pendingKey(k syncproto.RecordKey, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(recordKey(keyPending, k), seq)
 }
+
+func earlierKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte{keyEarlier}, seq) }
 
 func ownKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte{keyOwn}, seq) }
 

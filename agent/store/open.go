@@ -72,6 +72,9 @@ func (s *Store) unfit(st State, src Source) (why string, baseLost bool) {
 	if st.Head != src.Head || st.Journal != src.Head.Journal {
 		return "it does not end at the journal's head", false
 	}
+	if st.life != newestLife(*s.lineage.Load()) {
+		return "it does not know yet that the centre went back", false
+	}
 	got, err := s.baseStamp()
 	switch {
 	case errors.Is(err, errNoBase):
@@ -97,6 +100,9 @@ func (s *Store) reopen(want State) (why string, err error) {
 			return err
 		}
 		if s.state, err = decodeState(b); err != nil {
+			return err
+		}
+		if s.early, err = r.readEarlier(); err != nil {
 			return err
 		}
 		s.laid, err = r.readLaid()
@@ -129,9 +135,12 @@ func (s *Store) lay(b *batch, o Own) error {
 	if err := b.set(ownKey(o.Place.Seq), recordKey(0, key)[1:]); err != nil {
 		return err
 	}
+	if err := s.setEarlier(b, o.Place.Seq, o.Earlier); err != nil {
+		return err
+	}
 	r := b.read()
 	layer, err := r.record(keyLayer, key)
-	if err != nil || covers(layer, o.Verdict.Position) {
+	if err != nil || s.covers(layer, &o) {
 		return err
 	}
 	before, err := r.record(keyView, key)
@@ -146,11 +155,6 @@ func (s *Store) lay(b *batch, o Own) error {
 		return err
 	}
 	return s.setTokens(b, key, before, after)
-}
-
-// covers reports whether the centre's record holds the change that it gave position pos.
-func covers(layer *merge.Record, pos syncproto.Position) bool {
-	return pos != 0 && layer != nil && layer.Pos >= pos
 }
 
 // setTokens changes the index from what it held for before to what after gives.

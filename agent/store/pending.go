@@ -74,7 +74,7 @@ func (r *readTxn) readLaid() (laid, error) {
 }
 
 // pending reads these own changes of a record, in order.
-func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64) ([]Own, error) {
+func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64, early earlier) ([]Own, error) {
 	var out []Own
 	for _, seq := range seqs {
 		k := pendingKey(key, seq)
@@ -86,6 +86,7 @@ func (r *readTxn) pending(journal syncproto.JournalID, key syncproto.RecordKey, 
 		if err != nil {
 			return nil, err
 		}
+		o.Earlier = early[seq]
 		out = append(out, o)
 	}
 	return out, nil
@@ -98,7 +99,11 @@ func (s *Store) Pending(key syncproto.RecordKey) (out []Own, err error) {
 		if err != nil {
 			return err
 		}
-		out, err = r.pending(st.Journal, key, l[key])
+		early, err := r.readEarlier()
+		if err != nil {
+			return err
+		}
+		out, err = r.pending(st.Journal, key, l[key], early)
 		return err
 	})
 	return out, err

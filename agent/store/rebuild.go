@@ -38,7 +38,8 @@ func (s *Store) rebuild(src Source) (baseLost bool, err error) {
 	if st.Settled, err = settledIn(st.Settled, src); err != nil {
 		return baseLost, err
 	}
-	s.state, s.laid = st, laid{}
+	s.goBack(&st)
+	s.state, s.laid, s.early = st, laid{}, earlier{}
 	if st.stamp != (stamp{}) {
 		if err := s.loadBase(); err != nil {
 			return baseLost, err
@@ -99,7 +100,29 @@ func settledIn(settled syncproto.Place, src Source) (syncproto.Place, error) {
 	if err != nil || !ok || p != settled {
 		return none, err
 	}
-	return settled, nil
+	if src.Standing == nil {
+		return settled, nil
+	}
+	seq, err := src.Standing(settled.Seq)
+	if err != nil || seq == settled.Seq {
+		return settled, err
+	}
+	if p, ok, err = src.Place(seq); err != nil || !ok {
+		return none, err
+	}
+	return p, nil
+}
+
+// goBack fits the state of a base to the lives of the centre that are known by now: the
+// base may be older than they are. Then its cursor amid pages says nothing: a later life may
+// have a record further back than it.
+func (s *Store) goBack(st *State) {
+	l := *s.lineage.Load()
+	if now := newestLife(l); st.life != now {
+		st.life = now
+		st.Whole = l.Cut(st.Whole)
+		st.Cursor, st.Proved, st.Refetch = st.Whole, Proof{}, false
+	}
 }
 
 // loadBase writes what the base holds. It was checked before.
@@ -114,6 +137,11 @@ func (s *Store) loadBase() error {
 				}
 				if err := b.set(recordKey(keyLayer, key), clone(body[recordKeySize:])); err != nil {
 					return err
+				}
+				if !s.lineage.Load().Holds(rec.Pos) { // the centre may not have it like this any more
+					if err := b.set(recordKey(keyConfirm, key), nil); err != nil {
+						return err
+					}
 				}
 				return s.setTokens(b, key, nil, rec)
 			case itemWant:

@@ -20,6 +20,7 @@ type Update struct {
 	Confirm  []syncproto.RecordKey // mark as to be confirmed
 	Settle   []syncproto.RecordKey // end that mark
 	Relay    []Own                 // own changes to lay over again, when Meta.Settled goes back
+	Lineage  syncproto.Lineage     // every life of the centre that is known from now on; nil: as it was
 }
 
 // SeqVerdict is the verdict on the own change numbered Seq.
@@ -52,6 +53,7 @@ type settling struct {
 }
 
 func (t *settling) run(u Update) error {
+	t.relearn(u.Lineage)
 	for _, p := range u.Puts {
 		if err := t.put(p.Key, p.Record); err != nil {
 			return err
@@ -141,6 +143,12 @@ func (t *settling) verdict(v SeqVerdict) error {
 	if err != nil || len(value) < pendingHead {
 		return errors.Join(err, errPending)
 	}
+	old := syncproto.Position(binary.BigEndian.Uint64(value))
+	if all := t.s.early[v.Seq]; old != 0 && old != v.Verdict.Position && !slices.Contains(all, old) {
+		if err := t.s.setEarlier(t.b, v.Seq, append(slices.Clone(all), old)); err != nil {
+			return err
+		}
+	}
 	binary.BigEndian.PutUint64(value, uint64(v.Verdict.Position))
 	return t.b.set(k, value)
 }
@@ -158,6 +166,9 @@ func (t *settling) owner(seq uint64) (key syncproto.RecordKey, ok bool, err erro
 func (t *settling) unlay(key syncproto.RecordKey, seq uint64) error {
 	t.s.laid.remove(key, seq)
 	if err := t.b.del(pendingKey(key, seq)); err != nil {
+		return err
+	}
+	if err := t.s.setEarlier(t.b, seq, nil); err != nil {
 		return err
 	}
 	return t.b.del(ownKey(seq))
@@ -197,6 +208,9 @@ func (t *settling) relay(o Own) error {
 	}
 	t.touched[c.Key()] = true
 	t.s.laid.add(c.Key(), o.Place.Seq)
+	if err := t.s.setEarlier(t.b, o.Place.Seq, o.Earlier); err != nil {
+		return err
+	}
 	if err := t.b.set(pendingKey(c.Key(), o.Place.Seq), encodePending(o)); err != nil {
 		return err
 	}
@@ -229,7 +243,7 @@ func (s *Store) recompute(b *batch, journal syncproto.JournalID, key syncproto.R
 	if err != nil {
 		return err
 	}
-	after, own, err := s.compute(r, journal, key, s.laid[key])
+	after, own, err := s.compute(r, journal, key, s.laid[key], s.early)
 	if err != nil {
 		return err
 	}
@@ -245,12 +259,12 @@ func (s *Store) recompute(b *batch, journal syncproto.JournalID, key syncproto.R
 }
 
 // compute gives what a record should show, and whether own changes lie over the layer.
-func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64) (rec *merge.Record, own bool, err error) {
+func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.RecordKey, seqs []uint64, early earlier) (rec *merge.Record, own bool, err error) {
 	layer, err := r.record(keyLayer, key)
 	if err != nil {
 		return nil, false, err
 	}
-	owns, err := r.pending(journal, key, seqs)
+	owns, err := r.pending(journal, key, seqs, early)
 	if err != nil {
 		return nil, false, err
 	}
@@ -260,7 +274,7 @@ func (s *Store) compute(r *readTxn, journal syncproto.JournalID, key syncproto.R
 		if err != nil {
 			return nil, false, err
 		}
-		if covers(layer, o.Verdict.Position) {
+		if s.covers(layer, &o) {
 			continue
 		}
 		rec, _ = merge.Merge(s.classes(key.Kind), rec, c, o.Place.Dot(), 0)

@@ -17,6 +17,18 @@ type State struct {
 	Head    syncproto.Place     // newest own change known here
 	Digest  syncproto.Hash      // XOR of merge.Hash over the layer
 	stamp   stamp               // of the newest base written or loaded
+	life    lifeName            // the newest life of the centre known when this was stored
+}
+
+// lifeName names one life of the centre.
+type lifeName struct {
+	number uint16
+	random uint64
+}
+
+func newestLife(l syncproto.Lineage) lifeName {
+	g := l.Newest()
+	return lifeName{g.Number, g.Random}
 }
 
 // Meta is the part of the state that an exchange decides.
@@ -46,6 +58,7 @@ const (
 	stCursor, stWhole, stFetched, stDigest                        = 6, 7, 8, 9
 	stProvedAt, stProvedDigest, stCentre, stStamp                 = 10, 11, 12, 13
 	stRefetch, stProvedDone                                       = 14, 15
+	stLifeNumber, stLifeRandom                                    = 16, 17
 )
 
 func (s *State) encode() []byte {
@@ -73,6 +86,8 @@ func (s *State) encode() []byte {
 	raw(stStamp, s.stamp[:])
 	num(stRefetch, protowire.EncodeBool(s.Refetch))
 	num(stProvedDone, protowire.EncodeBool(s.Proved.Done))
+	num(stLifeNumber, uint64(s.life.number))
+	num(stLifeRandom, s.life.random)
 	return b
 }
 
@@ -149,6 +164,10 @@ func (s *State) set(n protowire.Number, num uint64, raw []byte) error {
 		s.Refetch = num != 0
 	case stProvedDone:
 		s.Proved.Done = num != 0
+	case stLifeNumber:
+		s.life.number = uint16(num)
+	case stLifeRandom:
+		s.life.random = num
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -35,6 +36,8 @@ type Options struct {
 	// Tokens gives what a record is found by, such as its document number. They are kept
 	// as keyed hashes only.
 	Tokens func(syncproto.RecordKey, *merge.Record) [][]byte
+	// Lineage is every life of the centre that is known here; [Update] brings newer ones.
+	Lineage syncproto.Lineage
 	// Fault, if set, is asked before each commit; its error stands for Badger's own. Tests
 	// only.
 	Fault func() error
@@ -45,6 +48,7 @@ type Own struct {
 	Place   syncproto.Place
 	Bytes   []byte // nil: the frame is damaged
 	Verdict syncproto.Verdict
+	Earlier []syncproto.Position // that earlier lives of the centre gave it
 }
 
 // out reports whether the centre keeps the change off the record.
@@ -61,6 +65,9 @@ type Source struct {
 	// Own calls do for the own changes above after, in order, each with its verdict if
 	// there is one.
 	Own func(after uint64, do func(Own) error) error
+	// Standing gives the newest own change at or below seq up to which every verdict is
+	// held by the lineage: what the centre lost since is not settled. Nil: seq itself.
+	Standing func(seq uint64) (uint64, error)
 }
 
 // Opened says what [Open] met.
@@ -85,8 +92,11 @@ type Store struct {
 	reads  sync.WaitGroup // snapshots in use
 	state  State          // guarded by mu
 	laid   laid           // guarded by mu: what is pending, of the newest state
+	early  earlier        // guarded by mu: earlier positions of what is pending
 	broken error          // guarded by mu: a write failed half way, the store must be made again
 	closed bool           // guarded by mu
+
+	lineage atomic.Pointer[syncproto.Lineage] // changed under mu
 
 	baseMu sync.Mutex // one base is written at a time
 	fault  func() error
@@ -101,6 +111,7 @@ func newStore(dir string, o Options) *Store {
 		key: o.Key, fault: o.Fault,
 		tokenKey: seal.Derive(o.Key[:], "unionsync store token"),
 	}
+	s.lineage.Store(&o.Lineage)
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}

@@ -205,8 +205,12 @@ func (s *Store) Check() (c Checked, err error) {
 		if err != nil {
 			return err
 		}
+		early, err := r.readEarlier()
+		if err != nil {
+			return err
+		}
 		for _, key := range sortedKeys(keys) {
-			if err := s.checkView(r, st, key, l[key], &c); err != nil {
+			if err := s.checkView(r, st, key, l[key], early, &c); err != nil {
 				return err
 			}
 		}
@@ -216,8 +220,8 @@ func (s *Store) Check() (c Checked, err error) {
 }
 
 // checkView computes one view again.
-func (s *Store) checkView(r *readTxn, st State, key syncproto.RecordKey, seqs []uint64, c *Checked) error {
-	want, _, err := s.compute(r, st.Journal, key, seqs)
+func (s *Store) checkView(r *readTxn, st State, key syncproto.RecordKey, seqs []uint64, early earlier, c *Checked) error {
+	want, _, err := s.compute(r, st.Journal, key, seqs, early)
 	if err != nil {
 		return err
 	}

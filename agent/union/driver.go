@@ -1,15 +1,20 @@
 package union
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/proto"
 
 	"unionsync/agent/journal"
 	"unionsync/agent/store"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
 	"unionsync/syncproto/session"
+	"unionsync/syncproto/syncpb"
 )
 
 // Facts that this package keeps in the journal's file.
@@ -32,9 +37,17 @@ type Fact struct {
 // Update is what one response of the centre changes here.
 type Update struct {
 	store.Update
-	Receipt    []byte // new receipt, as the exchange keeps it; nil: none
-	ReceiptSeq uint64 // number of the last own change that it covers
+	Receipt    []byte          // new receipt, as the exchange keeps it; nil: none
+	ReceiptSeq uint64          // number of the last own change that it covers
+	Keep       []session.Kept  // signed changes of others, in place of those kept under their dots
+	Forget     []syncproto.Dot // kept ones that go
+	Ended      []session.Ended // own held changes that somebody decided about
 	Facts      []Fact
+}
+
+// facts reports whether anything is to be written to the journal's file.
+func (up *Update) facts() bool {
+	return up.Receipt != nil || len(up.Verdicts)+len(up.Facts)+len(up.Keep)+len(up.Forget)+len(up.Ended) > 0 || up.Lineage != nil
 }
 
 // Settle writes an update: first the facts, verdicts and the receipt in one fsynced
@@ -53,10 +66,22 @@ func (u *Union) Settle(up Update) error {
 	}
 	before := s.State()
 	fetched := up.Meta != nil && up.Meta.Fetched && !before.Fetched
-	if up.Receipt != nil || len(up.Verdicts) > 0 || len(up.Facts) > 0 || fetched {
+	if up.facts() || fetched {
+		lives, err := lifeFacts(up.Lineage)
+		if err != nil {
+			return fmt.Errorf("settle: %w", err)
+		}
+		up.Facts = append(lives, up.Facts...)
 		if err := u.j.Update(func(tx *journal.Tx) error { return putFacts(tx, up, fetched) }); err != nil {
 			return fmt.Errorf("settle: %w", err)
 		}
+	}
+	if up.Lineage != nil {
+		if err := u.loadLineage(); err != nil {
+			return fmt.Errorf("settle: %w", err)
+		}
+		u.answeredTo.Store(0) // what was answered in a life that is lost is not
+		up.Lineage = u.lineage()
 	}
 	if up.Meta != nil && up.Meta.Settled.Seq < before.Settled.Seq {
 		if up.Relay, err = u.ownBetween(up.Meta.Settled.Seq+1, before.Settled.Seq); err != nil {
@@ -77,6 +102,21 @@ func putFacts(tx *journal.Tx, up Update, fetched bool) error {
 	}
 	if up.Receipt != nil {
 		if err := tx.PutReceipt(up.ReceiptSeq, up.Receipt); err != nil {
+			return err
+		}
+	}
+	for _, d := range up.Forget {
+		if err := tx.Forget(d); err != nil {
+			return err
+		}
+	}
+	for _, k := range up.Keep {
+		if err := tx.Keep(k); err != nil {
+			return err
+		}
+	}
+	for _, e := range up.Ended {
+		if err := tx.PutEnded(e); err != nil {
 			return err
 		}
 	}
@@ -142,18 +182,53 @@ func timeFact(key []byte, unix int64) Fact {
 	return Fact{Bucket: factBucket, Key: key, Value: binary.BigEndian.AppendUint64(nil, uint64(unix))}
 }
 
-// NewestReceipt gives the receipt that covers most, as the exchange kept it, and the place
-// of the last own change that it covers. The place is zero while there is none.
-func (u *Union) NewestReceipt() (syncproto.Place, []byte, error) {
-	seq, b, err := u.j.NewestReceipt()
-	if err != nil || seq == 0 {
-		return syncproto.Place{}, nil, err
+// NewestReceipt gives the receipt that covers most and still counts, as the exchange kept
+// it, and the place of the last own change that it covers. One whose position a later life
+// of the centre did not keep does not count: what it covers is to be delivered again. Nor
+// does one that knows more than this journal, which then is an older copy. Nothing and the
+// zero place while there is none.
+func (u *Union) NewestReceipt() (syncproto.Place, *syncpb.Receipt, error) {
+	return u.receipt(u.lineage())
+}
+
+func (u *Union) receipt(l syncproto.Lineage) (place syncproto.Place, out *syncpb.Receipt, err error) {
+	for r, seq := range u.receipts(&err) {
+		if !l.Holds(syncproto.Position(r.GetPosition())) {
+			continue
+		}
+		p, ok, err := u.place(seq)
+		if err != nil {
+			return place, nil, err
+		}
+		if ok && bytes.Equal(p.Hash.Wire(), r.GetPlace().GetHash()) {
+			return p, r, nil
+		}
 	}
-	p, ok, err := u.place(seq)
-	if err != nil || !ok { // this journal is an older copy: the receipt knows more than it
-		return syncproto.Place{}, b, err
+	return place, nil, err
+}
+
+// receipts goes through the receipts, the one that covers most first. One that cannot be
+// read is left out.
+func (u *Union) receipts(failed *error) iter.Seq2[*syncpb.Receipt, uint64] {
+	return func(yield func(*syncpb.Receipt, uint64) bool) {
+		type one struct {
+			seq uint64
+			b   []byte
+		}
+		var all []one
+		if *failed = u.j.Receipts(func(seq uint64, b []byte) bool {
+			all = append(all, one{seq, b})
+			return true
+		}); *failed != nil {
+			return
+		}
+		for _, o := range all {
+			r := &syncpb.Receipt{}
+			if proto.Unmarshal(o.b, r) == nil && !yield(r, o.seq) {
+				return
+			}
+		}
 	}
-	return p, b, nil
 }
 
 // JournalID names this PC's journal of the union.
@@ -217,7 +292,7 @@ func (u *Union) OwnChanges() OwnChanges { return OwnChanges{u} }
 func (o OwnChanges) After(seq uint64, maxBytes, maxChanges int) ([]syncproto.Placed, error) {
 	var out []syncproto.Placed
 	err := o.u.j.Range(seq+1, o.u.j.Head().Seq, func(f journal.Frame) error {
-		if len(out) > 0 && (len(f.Bytes) > maxBytes || len(out) >= maxChanges) {
+		if len(out) >= maxChanges || len(out) > 0 && len(f.Bytes) > maxBytes {
 			return errEnough
 		}
 		maxBytes -= len(f.Bytes)
@@ -247,6 +322,28 @@ func (o OwnChanges) Place(seq uint64) (syncproto.Place, bool, error) { return o.
 
 // Verdict implements [session.Journal].
 func (o OwnChanges) Verdict(seq uint64) (syncproto.Verdict, bool, error) { return o.u.j.Verdict(seq) }
+
+// Receipt implements [session.Journal].
+func (o OwnChanges) Receipt(l syncproto.Lineage) (syncproto.Place, error) {
+	p, _, err := o.u.receipt(l)
+	return p, err
+}
+
+// Stale implements [session.Keeper].
+func (o OwnChanges) Stale(l syncproto.Lineage) ([]session.Kept, error) { return o.u.j.Stale(l) }
+
+// Kept implements [session.Keeper].
+func (o OwnChanges) Kept(d syncproto.Dot) (session.Kept, bool, error) { return o.u.j.Kept(d) }
+
+// Archived implements [session.Keeper].
+func (o OwnChanges) Archived(p syncproto.Position, l syncproto.Lineage) ([]syncproto.Dot, error) {
+	return o.u.j.Archived(p, l)
+}
+
+// Certificate implements [session.Keeper].
+func (o OwnChanges) Certificate(signer []byte) ([]byte, error) {
+	return o.u.j.Get(certificateBucket, signer)
+}
 
 // CentreRecords is the layer as a session reads it.
 type CentreRecords struct{ s *store.Store }

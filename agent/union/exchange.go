@@ -46,7 +46,7 @@ const maxRounds = 100_000
 func (u *Union) Exchange(ctx context.Context, t Transport, p Party) (Result, error) {
 	u.exchanging.Lock()
 	defer u.exchanging.Unlock()
-	x := &exchange{u: u, t: t, p: p, began: u.o.Now()}
+	x := &exchange{u: u, t: t, p: p, began: u.o.Now(), who: signers{u: u, ca: p.CA, met: map[string]signer{}}}
 	err := x.run(ctx)
 	err = errors.Join(err, x.end())
 	x.measure()
@@ -62,6 +62,7 @@ type exchange struct {
 	p     Party
 	r     Result
 	own   ownState
+	who   signers
 	began time.Time
 	cuts  int  // in a row
 	dirty bool // the layer differs from the base
@@ -137,9 +138,6 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 	if err != nil {
 		return false, err
 	}
-	if err := x.own.checkGenerations(answer, x.p.CA); err != nil {
-		return false, errors.Join(err, x.alarm(err))
-	}
 	up, err := session.Take(s, sent, answer, x.u.OwnChanges(), records, env)
 	if err != nil {
 		return false, errors.Join(err, x.alarm(err))
@@ -164,7 +162,7 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 // [Union.Settle] promises.
 func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response) (done bool, err error) {
 	st := up.State
-	done = !up.Again && st.Answered >= st.Head.Seq && len(st.Wants) == 0 && st.Whole == st.Cursor && !st.Refetch
+	done = !up.Again && st.Answered >= st.Head.Seq && len(st.Wants)+len(st.Confirms) == 0 && st.Whole == st.Cursor && !st.Refetch && !st.Refill
 	update, err := x.u.FromSession(s, up, answer.GetTime())
 	if err != nil {
 		return false, err
@@ -174,14 +172,18 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	}
 	update.ReceiptSeq = up.Receipt.GetPlace().GetSeq()
 	x.own.notice(up, x.u.o.Now())
-	update.Facts = x.own.facts(answer, x.u.o.Now(), !up.Again)
+	if update.Facts, err = x.who.facts(up.Signers); err != nil {
+		return false, err
+	}
+	update.Facts = append(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again)...)
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
 	if err := x.u.Settle(update); err != nil {
 		return false, err
 	}
-	x.dirty = x.dirty || len(up.Puts) > 0 || len(up.Drops) > 0 || st.Cursor != s.Cursor || st.Settled != s.Settled
+	x.dirty = x.dirty || len(up.Puts) > 0 || len(up.Drops) > 0 || st.Cursor != s.Cursor || st.Settled != s.Settled ||
+		len(st.Confirms) != len(s.Confirms) || up.Generations != nil
 	return done, nil
 }
 
@@ -234,8 +236,8 @@ func (x *exchange) env(s session.State) (session.Env, error) {
 	return session.Env{
 		Nonce: nonce, Sign: x.p.Sign, Client: client, Class: x.u.Classes,
 		Verify:     func(_ string, r *syncpb.Receipt, msg []byte) error { return verifyReceipt(x.p.CA, r, msg) },
-		VerifyLife: func(syncproto.Generation) error { return nil }, // checkGenerations did
-		VerifyRun:  func([]byte, [][]byte, []byte, []byte) error { return nil },
+		VerifyLife: func(g syncproto.Generation) error { return verifyLife(x.p.CA, g) },
+		VerifyRun:  x.who.verify,
 	}, nil
 }
 

@@ -20,11 +20,11 @@ const (
 )
 
 var (
-	factNonce      = []byte("nonce")      // of the newest request
-	factGeneration = []byte("generation") // number (2), random (8)
-	factBudget     = []byte("budget")     // bytes (4); none: the most
-	factAlarms     = []byte("alarms")     // how many there have been (4)
-	factClock      = []byte("clock")      // seconds that this PC was ahead of the centre (8)
+	factNonce     = []byte("nonce")     // of the newest request
+	factBudget    = []byte("budget")    // bytes (4); none: the most
+	factAlarms    = []byte("alarms")    // how many there have been (4)
+	factWatermark = []byte("watermark") // every backup still offered has the log up to here (8)
+	factClock     = []byte("clock")     // seconds that this PC was ahead of the centre (8)
 )
 
 var errFact = errors.New("a fact of the exchange is malformed")
@@ -32,11 +32,13 @@ var errFact = errors.New("a fact of the exchange is malformed")
 // ownState is what a session knows that is neither in the store nor among own changes.
 type ownState struct {
 	history    []byte
-	generation syncproto.Generation
 	budget     int
 	kept       int // the budget on disk
 	alarms     uint32
 	keptAlarms uint32
+	watermark  syncproto.Position
+	keptMark   syncproto.Position
+	round      session.Round
 	tip        syncproto.Place
 	fromZero   bool
 	forked     bool
@@ -44,19 +46,13 @@ type ownState struct {
 	before     map[syncproto.Code]int64 // as the sync before left them
 }
 
-// Generation is what a union is created with: the life of the centre at enrolment.
-func Generation(number uint16, random uint64) Fact {
-	b := binary.BigEndian.AppendUint16(nil, number)
-	return Fact{Bucket: exchangeBucket, Key: factGeneration, Value: binary.BigEndian.AppendUint64(b, random)}
-}
-
 func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
 	o := ownState{history: historyOf(ca), notices: map[syncproto.Code]int64{}}
-	o.generation.Number = 1
+	o.round.Refill = true
 	err := u.EachFact(exchangeBucket, func(k, v []byte) error {
 		switch {
-		case string(k) == string(factGeneration) && len(v) == 10:
-			o.generation.Number, o.generation.Random = binary.BigEndian.Uint16(v), binary.BigEndian.Uint64(v[2:])
+		case string(k) == string(factWatermark) && len(v) == 8:
+			o.watermark = syncproto.Position(binary.BigEndian.Uint64(v))
 		case string(k) == string(factBudget) && len(v) == 4:
 			o.budget = int(binary.BigEndian.Uint32(v))
 		case string(k) == string(factAlarms) && len(v) == 4:
@@ -70,14 +66,14 @@ func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
 	if o.budget < syncproto.MinBudgetBytes || o.budget > syncproto.MaxBatchBytes {
 		o.budget = syncproto.MaxBatchBytes
 	}
-	o.kept, o.keptAlarms = o.budget, o.alarms
+	o.kept, o.keptAlarms, o.keptMark = o.budget, o.alarms, o.watermark
 	o.before, err = u.notices()
 	return o, err
 }
 
 // fill completes the session's state.
 func (o *ownState) fill(s *session.State) {
-	s.History, s.Lineage = o.history, syncproto.Lineage{o.generation}
+	s.History, s.Watermark, s.Round = o.history, o.watermark, o.round
 	s.Budget, s.Alarms = o.budget, o.alarms
 	s.Tip, s.FromZero, s.Forked = o.tip, o.fromZero, o.forked
 }
@@ -85,6 +81,7 @@ func (o *ownState) fill(s *session.State) {
 // learn takes over what a round found out.
 func (o *ownState) learn(s session.State) {
 	o.tip, o.fromZero, o.forked, o.alarms = s.Tip, s.FromZero, s.Forked, s.Alarms
+	o.watermark, o.round = s.Watermark, s.Round
 }
 
 // notice remembers what a person should know until a sync finds it gone. A digest alarm
@@ -114,6 +111,10 @@ func (o *ownState) facts(r *syncpb.Response, now time.Time, last bool) []Fact {
 	if o.alarms != o.keptAlarms {
 		o.keptAlarms = o.alarms
 		out = append(out, alarmsFact(o.alarms))
+	}
+	if o.watermark != o.keptMark {
+		o.keptMark = o.watermark
+		out = append(out, Fact{Bucket: exchangeBucket, Key: factWatermark, Value: binary.BigEndian.AppendUint64(nil, uint64(o.watermark))})
 	}
 	if !last {
 		return out

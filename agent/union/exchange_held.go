@@ -28,6 +28,10 @@ func (u *Union) HeldChanges(ctx context.Context) ([]HeldChange, error) {
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
+	decided, err := u.j.Ended()
+	if err != nil {
+		return nil, err
+	}
 	at := 0
 	ended := map[syncproto.Dot]bool{}
 	err = u.j.Range(out[0].Place.Seq, u.j.Head().Seq, func(f journal.Frame) error {
@@ -43,5 +47,8 @@ func (u *Union) HeldChanges(ctx context.Context) ([]HeldChange, error) {
 		}
 		return ctx.Err()
 	})
-	return slices.DeleteFunc(out, func(h HeldChange) bool { return ended[h.Place.Dot()] }), err
+	return slices.DeleteFunc(out, func(h HeldChange) bool {
+		_, is := decided[h.Place.Seq]
+		return is || ended[h.Place.Dot()]
+	}), err
 }

@@ -11,6 +11,7 @@ import (
 	"unionsync/agent/store"
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
+	"unionsync/syncproto/syncpb"
 )
 
 // faulty is a union whose store fails while fail is set, and whose disk is full while
@@ -201,9 +202,13 @@ func TestSettleFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := syncproto.Verdict{Position: syncproto.MakePosition(1, 1), Kind: syncproto.VerdictApplied}
+	receipt, err := receiptBytes(&syncpb.Receipt{Place: &syncpb.Place{Seq: 1, Hash: saved.Place.Hash.Wire()}, Position: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
 	up := Update{
 		Update:  store.Update{Verdicts: []store.SeqVerdict{{Seq: 1, Verdict: v}}, Meta: &store.Meta{Fetched: true, Settled: saved.Place, Cursor: v.Position}},
-		Receipt: []byte("receipt"), ReceiptSeq: 1, Facts: []Fact{{Bucket: "b", Key: []byte("k"), Value: []byte("v")}},
+		Receipt: receipt, ReceiptSeq: 1, Facts: []Fact{{Bucket: "b", Key: []byte("k"), Value: []byte("v")}},
 	}
 	f.fail = true
 	if err := f.Settle(up); syncproto.CodeOf(err) != syncproto.CodeStoreFailed {
@@ -214,8 +219,8 @@ func TestSettleFails(t *testing.T) {
 	if err != nil || st.Cursor != 0 || st.Settled.Seq != 0 {
 		t.Errorf("state after healing: %+v %v", st.Meta, err)
 	}
-	if p, b, err := f.NewestReceipt(); p != saved.Place || string(b) != "receipt" || err != nil {
-		t.Errorf("receipt: %v %q %v", p, b, err)
+	if p, b, err := f.NewestReceipt(); p != saved.Place || b.GetPosition() != 7 || err != nil {
+		t.Errorf("receipt: %v %v %v", p, b, err)
 	}
 	if b, err := f.Fact("b", []byte("k")); string(b) != "v" || err != nil {
 		t.Errorf("fact: %q %v", b, err)

@@ -59,11 +59,13 @@ func (p *pc) round(c *sessiontest.Centre, lose string) *session.Update {
 	st, err := p.u.SessionState()
 	must(p.t, err)
 	p.nonce++
-	st.History, st.Lineage, st.Budget = c.History, syncproto.Lineage{{Number: 1}}, syncproto.MaxBatchBytes
+	st.History, st.Lineage, st.Budget, st.Refill = c.History, c.Lineage, syncproto.MaxBatchBytes, true
 	env := session.Env{
 		Nonce: binary.BigEndian.AppendUint64(nil, p.nonce), Class: p.u.Classes,
-		Sign:   func(m []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, m) },
-		Verify: func(string, *syncpb.Receipt, []byte) error { return nil },
+		Sign:       func(m []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, m) },
+		Verify:     func(string, *syncpb.Receipt, []byte) error { return nil },
+		VerifyLife: func(syncproto.Generation) error { return nil },
+		VerifyRun:  func([]byte, [][]byte, []byte, []byte) error { return nil },
 	}
 	q, sent, err := session.Ask(&st, p.u.OwnChanges(), env)
 	must(p.t, err)

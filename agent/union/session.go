@@ -11,8 +11,9 @@ import (
 )
 
 // SessionState fills what this package keeps of a session's state: union, journal, head,
-// newest receipt, what is answered and settled, cursors, wants, digest and proof. The rest
-// (history, generation, tip, budget, alarms) is the exchange's own.
+// newest receipt, what is answered and settled, the lives of the centre, cursors, wants,
+// marks, digest and proof. The rest (history, tip, watermark, budget, alarms) is the
+// exchange's own.
 func (u *Union) SessionState() (session.State, error) {
 	var out session.State
 	s, err := u.store()
@@ -21,11 +22,14 @@ func (u *Union) SessionState() (session.State, error) {
 	}
 	st := s.State()
 	out = session.State{
-		Union: u.Code(), Journal: u.j.ID(), Head: u.j.Head(), Settled: st.Settled.Seq, Cursor: st.Cursor, Whole: st.Whole,
+		Lineage: u.lineage(), Union: u.Code(), Journal: u.j.ID(), Head: u.j.Head(), Settled: st.Settled.Seq, Cursor: st.Cursor, Whole: st.Whole,
 		Refetch: st.Refetch, Digest: st.Digest,
 		Proved: session.Proof{Cursor: st.Proved.At, Digest: st.Proved.Digest, Done: st.Proved.Done},
 	}
 	if out.Wants, err = s.Wants(maxWants); err != nil {
+		return out, fmt.Errorf("read session state: %w", err)
+	}
+	if out.Confirms, err = s.Confirms(maxWants); err != nil {
 		return out, fmt.Errorf("read session state: %w", err)
 	}
 	if out.Receipt, _, err = u.NewestReceipt(); err != nil {
@@ -41,15 +45,17 @@ func (u *Union) SessionState() (session.State, error) {
 // maxWants bounds the list in memory; the store keeps all of them.
 const maxWants = 1 << 20
 
-// answered is the end of the unbroken run of own changes that have a verdict.
+// answered is the end of the unbroken run of own changes that have a verdict which every
+// later life of the centre kept.
 func (u *Union) answered() (uint64, error) {
-	at := u.answeredTo.Load() // verdicts are never taken back
-	err := u.j.Verdicts(at+1, u.j.Head().Seq, func(seq uint64, _ syncproto.Verdict) error {
-		if seq == at+1 {
-			at = seq
+	at, l := u.answeredTo.Load(), u.lineage() // only another life takes verdicts back
+	err := ignoreEnough(u.j.Verdicts(at+1, u.j.Head().Seq, func(seq uint64, v syncproto.Verdict) error {
+		if seq != at+1 || !l.Holds(v.Position) {
+			return errEnough
 		}
+		at = seq
 		return nil
-	})
+	}))
 	if err == nil {
 		u.answeredTo.Store(at)
 	}
@@ -72,8 +78,9 @@ func (u *Union) FromSession(before session.State, up *session.Update, centreTime
 	if err != nil {
 		return Update{}, err
 	}
-	out := Update{Update: store.Update{
-		Drops: up.Drops,
+	out := Update{Keep: up.Keep, Forget: up.Forget, Ended: up.Ended, Update: store.Update{
+		Drops:   up.Drops,
+		Lineage: up.Generations,
 		Meta: &store.Meta{
 			Settled: settled, Cursor: st.Cursor, Whole: st.Whole, Refetch: st.Refetch, Centre: max(centreTime, stored.Centre),
 			Fetched: stored.Fetched || wholeNow(up),
@@ -81,6 +88,9 @@ func (u *Union) FromSession(before session.State, up *session.Update, centreTime
 		},
 		Want:   except(st.Wants, before.Wants),
 		Unwant: except(before.Wants, st.Wants),
+
+		Confirm: except(st.Confirms, before.Confirms),
+		Settle:  except(before.Confirms, st.Confirms),
 	}}
 	for _, v := range up.Verdicts {
 		out.Verdicts = append(out.Verdicts, store.SeqVerdict{Seq: v.Seq, Verdict: v.Verdict})
@@ -110,3 +120,10 @@ func except(a, b []syncproto.RecordKey) []syncproto.RecordKey {
 
 // errEnough ends a range early.
 var errEnough = errors.New("enough")
+
+func ignoreEnough(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}

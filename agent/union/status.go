@@ -1,12 +1,12 @@
 package union
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"time"
 
-	"unionsync/agent/journal"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
 )
@@ -17,9 +17,11 @@ type Status struct {
 	Journal string
 
 	Saved     uint64    // changes saved on this PC
-	Waiting   uint64    // of these, without a receipt: only on this PC
+	Waiting   uint64    // of these, without a receipt that counts
 	Oldest    time.Time // when the oldest of them was saved; zero if there is none
-	Delivered uint64    // with a receipt, held ones among them
+	Again     uint64    // of those waiting, delivered once and lost by the centre since
+	Delivered uint64    // with a receipt that counts, held ones among them
+	Archived  uint64    // of those delivered, in every backup that may be restored
 	Held      uint64    // sent back by the centre, not ended yet
 
 	Records   map[string]int // by kind, without void ones
@@ -59,20 +61,55 @@ func (u *Union) Status(ctx context.Context) (Status, error) {
 	return out, nil
 }
 
-func (u *Union) deliveryStatus(_ context.Context, out *Status) error {
-	receipt, _, err := u.NewestReceipt()
+func (u *Union) deliveryStatus(ctx context.Context, out *Status) error {
+	watermark, err := u.watermark()
 	if err != nil {
 		return err
 	}
-	out.Delivered = min(receipt.Seq, out.Saved)
-	out.Waiting = out.Saved - out.Delivered
-	if out.Waiting > 0 {
-		if out.Oldest, err = u.savedAt(out.Delivered + 1); err != nil {
-			return err
+	l, had := u.lineage(), uint64(0)
+	for r, seq := range u.receipts(&err) {
+		p, ok, e := u.place(seq)
+		if e != nil {
+			return e
+		}
+		if !ok || !bytes.Equal(p.Hash.Wire(), r.GetPlace().GetHash()) {
+			continue
+		}
+		had = max(had, seq)
+		if at := syncproto.Position(r.GetPosition()); l.Holds(at) {
+			out.Delivered = max(out.Delivered, seq)
+			if at <= watermark {
+				out.Archived = max(out.Archived, seq)
+			}
 		}
 	}
-	out.Held, err = u.countHeld()
+	if err != nil {
+		return err
+	}
+	out.Waiting, out.Again = out.Saved-out.Delivered, had-min(had, out.Delivered)
+	if out.Oldest, err = u.oldest(out.Delivered, out.Saved); err != nil {
+		return err
+	}
+	held, err := u.HeldChanges(ctx)
+	out.Held = uint64(len(held))
 	return err
+}
+
+// watermark is how far every backup still offered goes, as the centre last said.
+func (u *Union) watermark() (syncproto.Position, error) {
+	b, err := u.Fact(exchangeBucket, factWatermark)
+	if err != nil || len(b) != 8 {
+		return 0, err
+	}
+	return syncproto.Position(binary.BigEndian.Uint64(b)), nil
+}
+
+// oldest is when the first own change behind seq was saved; zero if there is none.
+func (u *Union) oldest(seq, saved uint64) (time.Time, error) {
+	if seq >= saved {
+		return time.Time{}, nil
+	}
+	return u.savedAt(seq + 1)
 }
 
 // savedAt is when an own change was saved, by the clock of then; zero if it is damaged.
@@ -86,35 +123,6 @@ func (u *Union) savedAt(seq uint64) (time.Time, error) {
 		return time.Time{}, nil //nolint:nilerr // written by a newer program: no time to show
 	}
 	return time.Unix(c.Time, 0), nil
-}
-
-// countHeld counts the own changes that are held and not ended by an own decision.
-func (u *Union) countHeld() (uint64, error) {
-	held := map[uint64]bool{}
-	first := uint64(0)
-	err := u.j.Verdicts(1, u.j.Head().Seq, func(seq uint64, v syncproto.Verdict) error {
-		if v.Kind == syncproto.VerdictHeld {
-			held[seq] = true
-			if first == 0 {
-				first = seq
-			}
-		}
-		return nil
-	})
-	if err != nil || len(held) == 0 {
-		return 0, err
-	}
-	err = u.j.Range(first, u.j.Head().Seq, func(f journal.Frame) error {
-		if c, err := syncproto.DecodeChange(f.Bytes, f.Place.Journal); err == nil && c.EndsHold() {
-			for _, r := range c.Resolves {
-				if r.Field == 0 && r.Dot.Journal == u.j.ID() {
-					delete(held, r.Dot.Seq)
-				}
-			}
-		}
-		return nil
-	})
-	return uint64(len(held)), err
 }
 
 func (u *Union) recordStatus(ctx context.Context, out *Status) error {

@@ -46,6 +46,7 @@ type Union struct {
 
 	exchanging sync.Mutex    // one sync at a time
 	answeredTo atomic.Uint64 // a lower bound of [Union.answered], to begin from
+	lives      atomic.Pointer[syncproto.Lineage]
 
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
@@ -147,13 +148,16 @@ func (u *Union) openStore() error {
 	if err := u.checkRoom(); err != nil {
 		return err
 	}
+	if err := u.loadLineage(); err != nil {
+		return fmt.Errorf("open union: %w", err)
+	}
 	fetched, err := u.j.Get(factBucket, factFetched)
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)
 	}
 	s, met, err := store.Open(u.dir, u.source(fetched != nil), store.Options{
 		Key: seal.Derive(u.o.Key[:], "unionsync agent store"), Rand: u.o.Rand, Log: u.o.Log,
-		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.fault,
+		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.fault, Lineage: u.lineage(),
 	})
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)
@@ -167,7 +171,7 @@ func (u *Union) source(fetched bool) store.Source {
 	return store.Source{
 		Head:    u.j.Head(),
 		Fetched: fetched,
-		Place:   u.place,
+		Place:   u.place, Standing: u.standing,
 		Own: func(after uint64, do func(store.Own) error) error {
 			return u.j.Range(after+1, u.j.Head().Seq, func(f journal.Frame) error {
 				own, err := u.own(f)
@@ -186,7 +190,11 @@ func (u *Union) own(f journal.Frame) (store.Own, error) {
 	if err != nil {
 		return store.Own{}, fmt.Errorf("read verdict: %w", err)
 	}
-	return store.Own{Place: f.Place, Bytes: f.Bytes, Verdict: v}, nil
+	earlier, err := u.j.Earlier(f.Place.Seq)
+	if err != nil {
+		return store.Own{}, fmt.Errorf("read verdict: %w", err)
+	}
+	return store.Own{Place: f.Place, Bytes: f.Bytes, Verdict: v, Earlier: earlier}, nil
 }
 
 func (u *Union) place(seq uint64) (p syncproto.Place, ok bool, err error) {
