@@ -73,9 +73,19 @@ func (l Lineage) entry(number uint16) (got Generation, ok bool) {
 
 // Holds reports whether the newest life has position p: what stands there need not be sent
 // again. No position is given twice, so it is the same change in every life that has it.
+// Nothing is known to be lost of a life that is newer than any known here.
 func (l Lineage) Holds(p Position) bool {
+	if p.Generation() > l.Newest().Number {
+		return true
+	}
 	end, ok := l.history(l.Newest().Number)[p.Generation()]
 	return ok && p <= end
+}
+
+// Before reports whether the life that gave position at had p at or before it.
+func (l Lineage) Before(p, at Position) bool {
+	end, ok := l.history(at.Generation())[p.Generation()]
+	return ok && p <= at && p <= end
 }
 
 // Cut gives the newest position at or before p, which the life of this number had, that the

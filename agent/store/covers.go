@@ -19,16 +19,8 @@ func (s *Store) covers(layer *merge.Record, o *Own) bool {
 		return false
 	}
 	l := *s.lineage.Load()
-	return kept(l, o.Verdict.Position, layer.Pos) || slices.ContainsFunc(o.Earlier, func(p syncproto.Position) bool {
-		return kept(l, p, layer.Pos)
-	})
-}
-
-// kept reports whether the life of the centre that gave position at had p before it.
-func kept(l syncproto.Lineage, p, at syncproto.Position) bool {
-	return p != 0 && p <= at && !slices.ContainsFunc(l, func(g syncproto.Generation) bool {
-		return g.Number > p.Generation() && g.Number <= at.Generation() && g.Base < p
-	})
+	had := func(p syncproto.Position) bool { return p != 0 && l.Before(p, layer.Pos) }
+	return had(o.Verdict.Position) || slices.ContainsFunc(o.Earlier, had)
 }
 
 // earlier holds the earlier positions of pending changes, by their numbers. Few have any.

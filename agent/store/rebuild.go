@@ -119,8 +119,8 @@ func settledIn(settled syncproto.Place, src Source) (syncproto.Place, error) {
 func (s *Store) goBack(st *State) {
 	l := *s.lineage.Load()
 	if now := newestLife(l); st.life != now {
+		st.Whole = l.Cut(st.Whole, st.life.number)
 		st.life = now
-		st.Whole = l.Cut(st.Whole)
 		st.Cursor, st.Proved, st.Refetch = st.Whole, Proof{}, false
 	}
 }

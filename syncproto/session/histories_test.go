@@ -334,6 +334,12 @@ func describe(c *syncproto.Change) string {
 	fmt.Fprintf(&b, "r%d", c.ID[15])
 	for _, e := range c.Edits {
 		fmt.Fprintf(&b, " %d=%q%v", e.Field, e.Value, e.Overwrote)
+		for _, x := range e.Add {
+			fmt.Fprintf(&b, "+%s", x)
+		}
+		for _, x := range e.Remove {
+			fmt.Fprintf(&b, "-%s%v", x.Element, x.Dots)
+		}
 	}
 	if c.Verb != 0 || len(c.Resolves) > 0 {
 		fmt.Fprintf(&b, " verb %d resolves %v", c.Verb, c.Resolves)

@@ -75,8 +75,9 @@ func (c *Centre) decide(l *logged) {
 		i := slices.IndexFunc(c.held[hk], func(h logged) bool { return h.place.Dot() == r.Dot })
 		switch _, before := c.decided[r.Dot]; {
 		case r.Field != 0 || before:
+		case i < 0 && c.knows(r.Dot): // it is not held any more: nothing to decide
 		case i < 0:
-			c.decided[r.Dot] = decision{verb: l.change.Verb, done: c.knows(r.Dot)}
+			c.decided[r.Dot] = decision{verb: l.change.Verb}
 		default:
 			h := c.held[hk][i]
 			c.held[hk] = slices.Delete(slices.Clone(c.held[hk]), i, i+1)
