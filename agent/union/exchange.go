@@ -27,6 +27,7 @@ type Meter interface{ Bytes() (sent, received int64) }
 // Party is who this PC is in an exchange, and whom it trusts.
 type Party struct {
 	CA       *x509.Certificate       // of the city: signs whoever signs receipts
+	Device   []byte                  // id of this PC
 	Sign     func(msg []byte) []byte // by the device's key, for [syncproto.DomainSegment]
 	Client   *syncpb.Client          // version, system and hashes; the rest is filled in
 	Progress func(Result)            // called after each round; may be nil
@@ -65,6 +66,9 @@ type exchange struct {
 	began time.Time
 	cuts  int  // in a row
 	dirty bool // the layer differs from the base
+
+	revoked bool   // the city has revoked this PC
+	handed  []Fact // revocations that the newest request hands back, as they are kept then
 }
 
 func (x *exchange) run(ctx context.Context) error {
@@ -80,6 +84,9 @@ func (x *exchange) run(ctx context.Context) error {
 		x.measure()
 		if x.p.Progress != nil {
 			x.p.Progress(x.r)
+		}
+		if !again && x.revoked {
+			return syncproto.Fail(syncproto.CodeDeviceRevoked, "sync", nil)
 		}
 		if !again {
 			return nil
@@ -102,6 +109,9 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := x.handBack(q); err != nil {
+		return false, err
+	}
 	// The nonce is on disk before the request leaves: only this image of the journal takes
 	// the answer.
 	if err := x.u.PutFacts(Fact{Bucket: exchangeBucket, Key: factNonce, Value: env.Nonce}); err != nil {
@@ -111,7 +121,7 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return x.cut(ctx, err)
 	}
-	return x.take(s, sent, answer, env)
+	return x.take(s, sent, q, answer, env)
 }
 
 // cut makes the budget smaller after a round that did not come to its end, and tells
@@ -132,7 +142,7 @@ func (x *exchange) cut(ctx context.Context, err error) (again bool, _ error) {
 
 // take works an answer in. One that does not verify changes nothing but is remembered as
 // an alarm.
-func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Response, env session.Env) (bool, error) {
+func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, answer *syncpb.Response, env session.Env) (bool, error) {
 	records, err := x.u.CentreRecords()
 	if err != nil {
 		return false, err
@@ -144,6 +154,10 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 	if err != nil {
 		return false, errors.Join(err, x.alarm(err))
 	}
+	revoked, err := x.revocations(q, answer)
+	if err != nil {
+		return false, errors.Join(err, x.alarm(err))
+	}
 	x.cuts = 0
 	x.own.learn(up.State)
 	x.own.budget = min(x.own.budget*2, syncproto.MaxBatchBytes)
@@ -151,7 +165,7 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 	if err != nil {
 		return false, err
 	}
-	done, err := x.settle(s, up, answer)
+	done, err := x.settle(s, up, answer, revoked)
 	if err != nil {
 		return false, err
 	}
@@ -162,7 +176,7 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 
 // settle stores what came of a round: facts first, then layer and state, in the order that
 // [Union.Settle] promises.
-func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response) (done bool, err error) {
+func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response, facts []Fact) (done bool, err error) {
 	st := up.State
 	done = !up.Again && st.Answered >= st.Head.Seq && len(st.Wants) == 0 && st.Whole == st.Cursor && !st.Refetch
 	update, err := x.u.FromSession(s, up, answer.GetTime())
@@ -175,6 +189,7 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	update.ReceiptSeq = up.Receipt.GetPlace().GetSeq()
 	x.own.notice(up, x.u.o.Now())
 	update.Facts = x.own.facts(answer, x.u.o.Now(), !up.Again)
+	update.Facts = append(update.Facts, facts...)
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
