@@ -393,9 +393,6 @@ func TestRevocationComesBack(t *testing.T) {
 // TestFollowerRegisters: a follower hands the certificate on, so that the leader can take the
 // device in.
 func TestFollowerRegisters(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three nodes")
-	}
 	c := newCity(t, 3, gate.Capacity{})
 	c.importUnions("u1")
 	leader := c.leader()

@@ -178,7 +178,7 @@ func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, a
 // [Union.Settle] promises.
 func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response, facts []Fact) (done bool, err error) {
 	st := up.State
-	done = !up.Again && st.Answered >= st.Head.Seq && len(st.Wants) == 0 && st.Whole == st.Cursor && !st.Refetch
+	done = !x.revoked && !up.Again && st.Answered >= st.Head.Seq && len(st.Wants) == 0 && st.Whole == st.Cursor && !st.Refetch
 	update, err := x.u.FromSession(s, up, answer.GetTime())
 	if err != nil {
 		return false, err

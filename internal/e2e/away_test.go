@@ -20,6 +20,7 @@ import (
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/server"
+	"unionsync/syncproto"
 )
 
 // clock is a clock that runs from a moment of its own.
@@ -201,5 +202,74 @@ func TestAwayForYears(t *testing.T) {
 		if cert, id := certificate(t, filepath.Join(base, why)); cert.NotAfter.Before(time.Now()) || len(id.Unions) != 1 {
 			t.Errorf("%s: a certificate until %v of %v", why, cert.NotAfter, id.Unions)
 		}
+	}
+}
+
+// TestRevokedPC: the real agent of a PC that the city revoked. What it has is sent and held,
+// the sync ends with the code of a revocation, everything stays saved, and it gets nothing
+// that the union's other PC enters, which goes on as before.
+func TestRevokedPC(t *testing.T) {
+	base := t.TempDir()
+	c := &awayCentre{t: t, dir: filepath.Join(base, "n1")}
+	cfg := server.Config{ID: "n1", City: "test", Listen: loopback(t), Raft: loopback(t), Heartbeat: "50ms"}
+	if _, err := server.Init(c.dir, cfg, server.World{Rand: rand.Reader, Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	c.start(time.Now)
+	defer func() { c.stop() }()
+	lost, other := awayPC(t, filepath.Join(base, "lost"), time.Now), awayPC(t, filepath.Join(base, "other"), time.Now)
+	device := ""
+	for _, a := range []*agent.Agent{other, lost} {
+		e, err := a.Enrol(t.Context(), c.api, c.code("330702-00001"))
+		if err != nil || e.Fetch != nil {
+			t.Fatal(err, e.Fetch)
+		}
+		device = e.Device
+	}
+	enter := func(a *agent.Agent, n int) {
+		t.Helper()
+		u, err := a.Union("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := uniontest.Members(t.Context(), u, n, 2); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter(lost, 0)
+	if r, err := lost.Sync(t.Context(), "", nil); err != nil || !r.Equal {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	admin, err := server.Dial(c.dir, noEnv, c.api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.Revoke(t.Context(), &unionrpc.RevokeRequest{Device: device[:8], Operator: "o", Reason: "lost"}); err != nil {
+		t.Fatal(err)
+	}
+	enter(lost, 10)
+	enter(other, 20)
+	if r, err := other.Sync(t.Context(), "", nil); err != nil || !r.Equal || r.Records != 8 {
+		t.Errorf("the other PC: %+v, %v", r, err)
+	}
+	for range 2 {
+		r, err := lost.Sync(t.Context(), "", nil)
+		if syncproto.CodeOf(err) != syncproto.CodeDeviceRevoked || r.Complete || r.Received != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	st, err := lost.Status(t.Context(), "")
+	if err != nil || st.Error != syncproto.CodeDeviceRevoked || st.Held != 4 || st.Saved != 8 || st.Waiting != 0 || len(st.Back) != 4 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if r, err := other.Sync(t.Context(), "", nil); err != nil || !r.Equal {
+		t.Errorf("the other PC afterwards: %+v, %v", r, err)
+	}
+	if st, err := other.Status(t.Context(), ""); err != nil || st.Records["member"] != 4 || st.Held != 0 {
+		t.Errorf("the other PC has %+v, %v", st, err)
 	}
 }

@@ -71,13 +71,17 @@ func (g *Gate) revoke(ctx context.Context, q *unionrpc.RevokeRequest) (*unionrpc
 	if err != nil {
 		return nil, err
 	}
+	operator := q.GetOperator()
+	if operator == "" {
+		operator = g.cfg.Node.ID()
+	}
 	out := &Revoked{Device: hex.EncodeToString(id), Before: known.GetRevoked(), Unions: []RevokedUnion{}}
 	for _, union := range slices.Sorted(maps.Keys(places)) {
 		if ledger.RevokedIn(known, union) {
 			continue
 		}
 		rev := &syncproto.Revocation{
-			Device: id, Union: union, Places: places[union], Time: g.now(), Operator: q.GetOperator(), Reason: q.GetReason(),
+			Device: id, Union: union, Places: places[union], Time: g.now(), Operator: operator, Reason: q.GetReason(),
 		}
 		if err := g.proposeRevocation(ctx, rev); err != nil {
 			return nil, err
