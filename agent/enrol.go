@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -50,7 +51,11 @@ func (a *Agent) Enrol(ctx context.Context, server, code string) (Enrolled, error
 	if err != nil {
 		return Enrolled{}, err
 	}
-	r, err := a.askEnrol(ctx, d, address, parsed)
+	config := link.Newcomer(parsed.CA[:])
+	if have { // a centre that lost the first enrolment learns of it by the certificate
+		config = link.Device(known.own(d))
+	}
+	r, err := a.askEnrol(ctx, d, config, address, parsed)
 	if err != nil {
 		return Enrolled{}, err
 	}
@@ -79,8 +84,8 @@ func (a *Agent) ensureDevice() (device, error) {
 	return a.makeDevice()
 }
 
-func (a *Agent) askEnrol(ctx context.Context, d device, address string, code enrolcode.Code) (*unionrpc.EnrolResponse, error) {
-	line, err := a.c.Dial(link.Newcomer(code.CA[:]), []string{address})
+func (a *Agent) askEnrol(ctx context.Context, d device, config *tls.Config, address string, code enrolcode.Code) (*unionrpc.EnrolResponse, error) {
+	line, err := a.c.Dial(config, []string{address})
 	if err != nil {
 		return nil, err
 	}

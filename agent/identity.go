@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"unionsync/internal/atomicfile"
 	"unionsync/internal/rpc/tlsid"
@@ -165,6 +166,29 @@ func (c centre) accepts(der []byte, d device) error {
 	}
 	if id.ID != d.name() || !bytes.Equal(id.Key, d.key.Public().(ed25519.PublicKey)) {
 		return errors.New("the certificate is another device's")
+	}
+	return nil
+}
+
+// keepsUnions says what is wrong with a certificate, of this PC, that lacks unions of the one
+// here: by it a restored centre would take the PC in without them.
+func (c centre) keepsUnions(der []byte) error {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return fmt.Errorf("read certificate: %w", err)
+	}
+	next, err := tlsid.Verify(cert, c.ca, tlsid.RoleDevice)
+	if err != nil || c.cert == nil {
+		return err
+	}
+	now, err := tlsid.Parse(c.cert)
+	if err != nil {
+		return err
+	}
+	for _, u := range now.Unions {
+		if !slices.Contains(next.Unions, u) {
+			return fmt.Errorf("the certificate lacks union %s", u)
+		}
 	}
 	return nil
 }

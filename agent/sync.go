@@ -66,7 +66,7 @@ func (a *Agent) SyncOpen(ctx context.Context, u *union.Union, progress func(unio
 		return r, err
 	}
 	defer line.Close()
-	r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Sign: d.sign, Client: a.client(c), Progress: progress})
+	r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Progress: progress})
 	return r, errors.Join(err, a.heard(u.Code(), d, c, line, r, err))
 }
 
@@ -110,7 +110,11 @@ func (a *Agent) keepCentre(d device, c centre, line Line, r union.Result) error 
 		c.Addresses, changed = r.Addresses, true
 	}
 	if len(r.Certificate) > 0 {
-		if err := c.accepts(r.Certificate, d); err != nil {
+		err := c.accepts(r.Certificate, d)
+		if err == nil {
+			err = c.keepsUnions(r.Certificate)
+		}
+		if err != nil {
 			return syncproto.Fail(syncproto.CodeAnswer, "renew certificate", err)
 		}
 		c.Certificate, changed = r.Certificate, true

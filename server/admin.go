@@ -124,6 +124,26 @@ func (a *Admin) Status(ctx context.Context) (*gate.Status, error) {
 	return st, decodeJSON("status", r.GetJson(), st)
 }
 
+// ListDevices lists enrolled devices; of one union, or of all with "".
+func (a *Admin) ListDevices(ctx context.Context, union string) (*gate.Devices, error) {
+	r, err := each(ctx, a, "list devices", &unionrpc.ListDevicesRequest{Union: union}, unionrpcconnect.AdminClient.ListDevices)
+	if err != nil {
+		return nil, err
+	}
+	out := new(gate.Devices)
+	return out, decodeJSON("list devices", r.GetJson(), out)
+}
+
+// Revoke takes a device its right.
+func (a *Admin) Revoke(ctx context.Context, q *unionrpc.RevokeRequest) (*gate.Revoked, error) {
+	r, err := each(ctx, a, "revoke", q, unionrpcconnect.AdminClient.Revoke)
+	if err != nil {
+		return nil, err
+	}
+	out := new(gate.Revoked)
+	return out, decodeJSON("revoke", r.GetJson(), out)
+}
+
 func decodeJSON(op string, b []byte, v any) error {
 	if err := json.Unmarshal(b, v); err != nil {
 		return syncproto.Fail(syncproto.CodeAnswer, op, err)

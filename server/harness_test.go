@@ -236,6 +236,12 @@ func (c *testCity) enrolPC(n *running, union string) *pc {
 // enrolWith enrols with a code; a nil id or key is drawn.
 func enrolWith(t *testing.T, url, code string, id []byte, key ed25519.PrivateKey) (*pc, error) {
 	t.Helper()
+	return enrolShowing(t, nil, url, code, id, key)
+}
+
+// enrolShowing is [enrolWith] over TLS that shows what the device has already; nil: nothing.
+func enrolShowing(t *testing.T, config *tls.Config, url, code string, id []byte, key ed25519.PrivateKey) (*pc, error) {
+	t.Helper()
 	if id == nil {
 		id = random(16)
 	}
@@ -246,7 +252,10 @@ func enrolWith(t *testing.T, url, code string, id []byte, key ed25519.PrivateKey
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := wire.NewClient(wire.ClientConfig{TLS: tlsid.PinnedTLS(parsed.CA[:])})
+	if config == nil {
+		config = tlsid.PinnedTLS(parsed.CA[:])
+	}
+	client := wire.NewClient(wire.ClientConfig{TLS: config})
 	defer client.CloseIdleConnections()
 	r, err := unionrpcconnect.NewUnionClient(client, url, wire.ClientOptions(syncproto.MaxRequestBytes)).
 		Enrol(t.Context(), connect.NewRequest(&unionrpc.EnrolRequest{

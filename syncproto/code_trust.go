@@ -9,6 +9,7 @@ const (
 	CodeEnrolExpired    Code = 404 // the enrolment code is past its day
 	CodeEnrolUsed       Code = 405 // the enrolment code has been used
 	CodeEnrolAttempts   Code = 406 // too many wrong codes from this address
+	CodeEnrolVoid       Code = 407 // the enrolment code was opened before the centre was restored
 	CodeWrongCentre     Code = 410 // the other end does not belong to this city
 	CodeCertificate     Code = 411 // a certificate is malformed or names nobody
 	CodeWrongRole       Code = 412 // a certificate is of a role that may not do this
@@ -22,4 +23,7 @@ const (
 	CodeJoinProof       Code = 425 // a node that wants to join does not know the cluster key
 	CodeTrustFile       Code = 426 // a file of the node's identity is missing or damaged
 	CodeTrustExists     Code = 427 // the node has an identity already
+	CodeDeviceNotFound  Code = 430 // no enrolled device has this id: device
+	CodeDeviceUnclear   Code = 431 // several devices' ids begin with this: device, n
+	CodeUnconfirmed     Code = 432 // a command that cannot be undone was not confirmed with --yes
 )

@@ -94,8 +94,8 @@ func certificate(template, parent *x509.Certificate, pub any, signer ed25519.Pri
 	return x509.ParseCertificate(der)
 }
 
-func (c *Centre) sign(pub ed25519.PublicKey, role tlsid.Role, id string) (*x509.Certificate, error) {
-	u := tlsid.Identity{Role: role, ID: id}.URI()
+func (c *Centre) sign(pub ed25519.PublicKey, role tlsid.Role, id string, unions ...string) (*x509.Certificate, error) {
+	u := tlsid.Identity{Role: role, ID: id, Unions: unions}.URI()
 	return certificate(&x509.Certificate{SerialNumber: big.NewInt(7), URIs: []*url.URL{u}}, c.CA, pub, c.caKey)
 }
 

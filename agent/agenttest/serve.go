@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 
 	"connectrpc.com/connect"
 
@@ -123,7 +125,7 @@ func (c *Centre) Enrol(q *unionrpc.EnrolRequest) (*unionrpc.EnrolResponse, error
 	}
 	g.device = id
 	c.devices[id].unions[g.union] = true
-	cert, err := c.sign(q.GetPublicKey(), tlsid.RoleDevice, id)
+	cert, err := c.sign(q.GetPublicKey(), tlsid.RoleDevice, id, slices.Sorted(maps.Keys(c.devices[id].unions))...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type Meter interface{ Bytes() (sent, received int64) }
 // Party is who this PC is in an exchange, and whom it trusts.
 type Party struct {
 	CA       *x509.Certificate       // of the city: signs whoever signs receipts
+	Device   []byte                  // id of this PC
 	Sign     func(msg []byte) []byte // by the device's key, for [syncproto.DomainSegment]
 	Client   *syncpb.Client          // version, system and hashes; the rest is filled in
 	Progress func(Result)            // called after each round; may be nil
@@ -66,6 +67,9 @@ type exchange struct {
 	began time.Time
 	cuts  int  // in a row
 	dirty bool // the layer differs from the base
+
+	revoked bool   // the city has revoked this PC
+	handed  []Fact // revocations that the newest request hands back, as they are kept then
 }
 
 func (x *exchange) run(ctx context.Context) error {
@@ -81,6 +85,9 @@ func (x *exchange) run(ctx context.Context) error {
 		x.measure()
 		if x.p.Progress != nil {
 			x.p.Progress(x.r)
+		}
+		if !again && x.revoked {
+			return syncproto.Fail(syncproto.CodeDeviceRevoked, "sync", nil)
 		}
 		if !again {
 			return nil
@@ -103,6 +110,9 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := x.handBack(q); err != nil {
+		return false, err
+	}
 	// The nonce is on disk before the request leaves: only this image of the journal takes
 	// the answer.
 	if err := x.u.PutFacts(Fact{Bucket: exchangeBucket, Key: factNonce, Value: env.Nonce}); err != nil {
@@ -112,7 +122,7 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return x.cut(ctx, err)
 	}
-	return x.take(s, sent, answer, env)
+	return x.take(s, sent, q, answer, env)
 }
 
 // cut makes the budget smaller after a round that did not come to its end, and tells
@@ -133,12 +143,16 @@ func (x *exchange) cut(ctx context.Context, err error) (again bool, _ error) {
 
 // take works an answer in. One that does not verify changes nothing but is remembered as
 // an alarm.
-func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Response, env session.Env) (bool, error) {
+func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, answer *syncpb.Response, env session.Env) (bool, error) {
 	records, err := x.u.CentreRecords()
 	if err != nil {
 		return false, err
 	}
 	up, err := session.Take(s, sent, answer, x.u.OwnChanges(), records, env)
+	if err != nil {
+		return false, errors.Join(err, x.alarm(err))
+	}
+	revoked, err := x.revocations(q, answer)
 	if err != nil {
 		return false, errors.Join(err, x.alarm(err))
 	}
@@ -149,7 +163,7 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 	if err != nil {
 		return false, err
 	}
-	done, err := x.settle(s, up, answer)
+	done, err := x.settle(s, up, answer, revoked)
 	if err != nil {
 		return false, err
 	}
@@ -160,9 +174,10 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 
 // settle stores what came of a round: facts first, then layer and state, in the order that
 // [Union.Settle] promises.
-func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response) (done bool, err error) {
+func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response, facts []Fact) (done bool, err error) {
 	st := up.State
-	done = !up.Again && st.Answered >= st.Head.Seq && len(st.Wants)+len(st.Confirms) == 0 && st.Whole == st.Cursor && !st.Refetch && !st.Refill
+	left := len(st.Wants) + len(st.Confirms)
+	done = !x.revoked && !up.Again && st.Answered >= st.Head.Seq && left == 0 && st.Whole == st.Cursor && !st.Refetch && !st.Refill
 	update, err := x.u.FromSession(s, up, answer.GetTime())
 	if err != nil {
 		return false, err
@@ -176,6 +191,7 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 		return false, err
 	}
 	update.Facts = append(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again)...)
+	update.Facts = append(update.Facts, facts...)
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}

@@ -142,7 +142,7 @@ func TestOperatorsDay(t *testing.T) {
 		t.Fatalf("%+v", st)
 	}
 	for _, lang := range []string{"zh", "en"} {
-		for _, args := range [][]string{{"status"}, {"org", "list"}, {"counts", "--by", "union"}, {"enrol", "3"}} {
+		for _, args := range [][]string{{"status"}, {"org", "list"}, {"counts", "--by", "union"}, {"enrol", "3"}, {"device", "list"}} {
 			if out := want(t, clikit.ExitOK, append(args, "--data", data, "--lang", lang)...); strings.Contains(out, "server.") {
 				t.Errorf("%v in %s lacks words:\n%s", args, lang, out)
 			}
@@ -180,6 +180,9 @@ func TestMistakes(t *testing.T) {
 		{"an argument too many", clikit.ExitUsage, "x", []string{"status", "x"}},
 		{"no union named", clikit.ExitUsage, "UNION", []string{"enrol"}},
 		{"a union that is not there", clikit.ExitInput, "E653", []string{"enrol", "99"}},
+		{"a revocation that was not confirmed", clikit.ExitUsage, "E432", []string{"device", "revoke", "00112233", "--reason", "x"}},
+		{"a PC that is not there", clikit.ExitInput, "E430", []string{"device", "revoke", "00112233", "--reason", "x", "--yes"}},
+		{"no reason", clikit.ExitUsage, "reason", []string{"device", "revoke", "00112233", "--yes"}},
 		{"a duration that is none", clikit.ExitInput, "E101", []string{"enrol", "3", "--valid", "week"}},
 		{"rows that are wrong", clikit.ExitInput, "E654", []string{"org", "import", bad}},
 		{"a file that is no table", clikit.ExitInput, "E665", []string{"org", "import", picture}},

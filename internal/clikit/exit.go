@@ -34,7 +34,9 @@ var Statuses = []int{
 var exits = []exit{
 	one(syncproto.CodeInternal, ExitInternal),
 	one(syncproto.CodeUsage, ExitUsage),
-	{100, 399, ExitInput},   // general, kinds and data, spreadsheets
+	{100, 399, ExitInput}, // general, kinds and data, spreadsheets
+	{syncproto.CodeDeviceNotFound, syncproto.CodeDeviceUnclear, ExitInput},
+	one(syncproto.CodeUnconfirmed, ExitUsage),
 	{400, 499, ExitRefused}, // identity and enrolment
 
 	one(syncproto.CodeOtherCentre, ExitRefused),

@@ -14,6 +14,7 @@ import (
 
 	"unionsync/internal/enrolcode"
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
@@ -26,8 +27,16 @@ func (s *unionService) Enrol(ctx context.Context, req *connect.Request[unionrpc.
 	if err := g.attempts.check(from, g.cfg.Now()); err != nil {
 		return answer[unionrpc.EnrolResponse](g, "enrol", nil, err)
 	}
+	d, _ := deviceOf(callerOf(ctx), req.Header()) // none: it enrols for the first time
+	mark := d.mark
+	if d.id == nil {
+		mark = nil
+	}
 	r, err := onLeader(ctx, g, call[unionrpc.EnrolRequest, unionrpc.EnrolResponse]{
-		op: "enrol", head: req.Header(), local: g.enrol,
+		op: "enrol", head: req.Header(), mark: mark,
+		local: func(ctx context.Context, q *unionrpc.EnrolRequest) (*unionrpc.EnrolResponse, error) {
+			return g.enrol(ctx, d, q)
+		},
 		remote: func(ctx context.Context, url string, q *connect.Request[unionrpc.EnrolRequest]) (*connect.Response[unionrpc.EnrolResponse], error) {
 			return g.unionAt(url).Enrol(ctx, q)
 		},
@@ -57,8 +66,9 @@ func wrongCode(err error) bool {
 	return false
 }
 
-// enrol admits a device at the leader.
-func (g *Gate) enrol(ctx context.Context, q *unionrpc.EnrolRequest) (*unionrpc.EnrolResponse, error) {
+// enrol admits a device at the leader. One that has enrolled before shows its certificate:
+// unions that a restore has lost come in again by it.
+func (g *Gate) enrol(ctx context.Context, d device, q *unionrpc.EnrolRequest) (*unionrpc.EnrolResponse, error) {
 	const op = "enrol"
 	if !g.cfg.Ledger.Ready() {
 		return nil, syncproto.Fail(syncproto.CodeNotReady, op, nil, argSeconds, leaderSeconds)
@@ -74,8 +84,19 @@ func (g *Gate) enrol(ctx context.Context, q *unionrpc.EnrolRequest) (*unionrpc.E
 	if err != nil {
 		return nil, err
 	}
+	unions := []string{union}
+	if bytes.Equal(d.id, q.GetDevice()) {
+		if _, err := g.recognise(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	known, err := g.cfg.Ledger.Device(q.GetDevice())
+	if err != nil {
+		return nil, err
+	}
 	now := time.Unix(g.now(), 0)
-	cert, err := g.cfg.Node.City.SignDevice(q.GetPublicKey(), hex.EncodeToString(q.GetDevice()), now)
+	unions = certified(append(unions, known.GetUnions()...))
+	cert, err := g.cfg.Node.City.SignDevice(q.GetPublicKey(), hex.EncodeToString(q.GetDevice()), now, unions...)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +139,8 @@ func (g *Gate) openCode(code enrolcode.Code, q *unionrpc.EnrolRequest) (hash []b
 		return nil, "", syncproto.Fail(syncproto.CodeEnrolUsed, op, errors.New("the device has another key"))
 	case known.GetRevoked():
 		return nil, "", syncproto.Fail(syncproto.CodeDeviceRevoked, op, nil)
+	case ledger.CodeVoid(state):
+		return nil, "", syncproto.Fail(syncproto.CodeEnrolVoid, op, nil)
 	case !again && g.now() > state.GetExpires():
 		return nil, "", syncproto.Fail(syncproto.CodeEnrolExpired, op, nil)
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -24,8 +25,16 @@ type unionService struct{ g *Gate }
 
 // device is the device that an exchange is of, as its certificate names it.
 type device struct {
-	id  []byte
-	key string // id of its public key, in hexadecimal digits
+	id   []byte
+	key  string // id of its public key, in hexadecimal digits
+	cert []byte // as it showed it, DER; nil: it came by another way
+}
+
+// mark names the device to the leader.
+func (d device) mark(h http.Header) {
+	h.Set(headerDevice, hex.EncodeToString(d.id))
+	h.Set(headerKey, d.key)
+	h.Set(headerCertificate, base64.StdEncoding.EncodeToString(d.cert))
 }
 
 // Exchange is the whole of a sync. The leader decides and commits; the node that was asked
@@ -38,10 +47,7 @@ func (s *unionService) Exchange(ctx context.Context, req *connect.Request[syncpb
 	}
 	r, err := onLeader(ctx, g, call[syncpb.Request, syncpb.Response]{
 		op: "exchange", head: req.Header(),
-		mark: func(h http.Header) {
-			h.Set(headerDevice, hex.EncodeToString(d.id))
-			h.Set(headerKey, d.key)
-		},
+		mark:  d.mark,
 		local: func(ctx context.Context, q *syncpb.Request) (*syncpb.Response, error) { return g.exchange(ctx, d, q) },
 		remote: func(ctx context.Context, url string, q *connect.Request[syncpb.Request]) (*connect.Response[syncpb.Response], error) {
 			return g.unionAt(url).Exchange(ctx, q)
@@ -60,15 +66,19 @@ func (s *unionService) Exchange(ctx context.Context, req *connect.Request[syncpb
 // deviceOf gives the device that a request is of: the caller, or the one that another node
 // names. Whether the centre knows it is the leader's question.
 func deviceOf(c caller, h http.Header) (device, error) {
-	id, key := c.id.ID, c.id.KeyID.String()
+	id, key, cert := c.id.ID, c.id.KeyID.String(), c.cert
+	var err error
 	if c.id.Role == tlsid.RoleNode {
 		id, key = h.Get(headerDevice), h.Get(headerKey)
+		if cert, err = base64.StdEncoding.DecodeString(h.Get(headerCertificate)); err != nil {
+			return device{}, syncproto.Fail(syncproto.CodeCertificate, "read device's certificate", err)
+		}
 	}
 	b, err := hex.DecodeString(id)
 	if err != nil || len(b) != deviceIDSize {
 		return device{}, syncproto.Fail(syncproto.CodeCertificate, "read device's id", err)
 	}
-	return device{id: b, key: key}, nil
+	return device{id: b, key: key, cert: cert}, nil
 }
 
 // deviceIDSize is how many bytes name a device.
@@ -77,7 +87,7 @@ const deviceIDSize = 16
 // exchange answers a request at the leader. Everything that can be refused is refused
 // before anything is proposed.
 func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*syncpb.Response, error) {
-	known, err := g.admit(d, q)
+	known, err := g.admit(ctx, d, q)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +105,9 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	if stranger {
 		return g.answerLives(q)
 	}
+	if err := g.takeReturned(ctx, q); err != nil {
+		return nil, err
+	}
 	p := &preparing{
 		g: g, device: d, key: known.GetPublicKey(), union: q.GetUnion(), refused: refused,
 		lives: lives, old: !isNewest(lives, q), certified: g.returnedCertificates(q),
@@ -107,6 +120,13 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	}
 	v := g.cfg.Ledger.View(q.GetUnion())
 	defer v.Done()
+	if known, err = g.cfg.Ledger.Device(d.id); err != nil || known.GetRevoked() {
+		if err != nil {
+			return nil, err
+		}
+		g.contacts.note(q.GetUnion(), d.id, contactOf(q, false))
+		return g.answerRevoked(q, p.outcomes, v, d, known)
+	}
 	r, err := session.Answer(q, p.outcomes, v, g.signer())
 	if err != nil {
 		return nil, err
@@ -118,12 +138,17 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	if err != nil {
 		return nil, err
 	}
+	if err := fillRevocations(r, v); err != nil {
+		return nil, err
+	}
+	r.Certificate = g.renew(ctx, d, known)
 	g.contacts.note(q.GetUnion(), d.id, contactOf(q, complete))
 	return r, g.fill(q, r)
 }
 
-// admit checks that the centre knows the device and that the union is one of its own.
-func (g *Gate) admit(d device, q *syncpb.Request) (*entrypb.Device, error) {
+// admit checks that the centre knows the device and that the union is one of its own. One
+// that was revoked is let in: what it has is taken, and held.
+func (g *Gate) admit(ctx context.Context, d device, q *syncpb.Request) (*entrypb.Device, error) {
 	const op = "admit device"
 	if !g.cfg.Ledger.Ready() {
 		return nil, syncproto.Fail(syncproto.CodeNotReady, op, nil, argSeconds, leaderSeconds)
@@ -131,14 +156,12 @@ func (g *Gate) admit(d device, q *syncpb.Request) (*entrypb.Device, error) {
 	if h := q.GetHistory(); len(h) > 0 && !bytes.Equal(h, g.history) {
 		return nil, syncproto.Fail(syncproto.CodeOtherCentre, op, nil)
 	}
-	known, err := g.cfg.Ledger.Device(d.id)
+	known, err := g.recognise(ctx, d)
 	switch {
 	case err != nil:
 		return nil, err
 	case known == nil || tlsid.KeyIDOf(known.GetPublicKey()).String() != d.key:
 		return nil, syncproto.Fail(syncproto.CodeDeviceUnknown, op, nil)
-	case known.GetRevoked():
-		return nil, syncproto.Fail(syncproto.CodeDeviceRevoked, op, nil)
 	case !known.HasUnion(q.GetUnion()):
 		return nil, syncproto.Fail(syncproto.CodeNotYourUnion, op, nil)
 	}

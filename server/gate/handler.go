@@ -17,10 +17,11 @@ import (
 
 // Headers between nodes. Only a caller of role node may send them.
 const (
-	headerHop     = "Unionsync-Hop"     // the call has been forwarded once: do not forward it again
-	headerDevice  = "Unionsync-Device"  // id of the device whose Exchange is forwarded
-	headerKey     = "Unionsync-Key"     // id of that device's public key
-	headerAddress = "Unionsync-Address" // where the forwarded call came from
+	headerHop         = "Unionsync-Hop"         // the call has been forwarded once: do not forward it again
+	headerDevice      = "Unionsync-Device"      // id of the device whose Exchange is forwarded
+	headerKey         = "Unionsync-Key"         // id of that device's public key
+	headerCertificate = "Unionsync-Certificate" // that it showed, DER in base64
+	headerAddress     = "Unionsync-Address"     // where the forwarded call came from
 )
 
 // joinSize bounds a Join, which needs no certificate.
@@ -29,8 +30,9 @@ const joinSize = 64 << 10
 // caller is who makes a call.
 type caller struct {
 	id      tlsid.Identity
-	known   bool  // the certificate is of this city, and of a role that may call
-	refused error // why a certificate that was shown is not taken
+	cert    []byte // DER
+	known   bool   // the certificate is of this city, and of a role that may call
+	refused error  // why a certificate that was shown is not taken
 	address netip.Addr
 }
 
@@ -76,6 +78,7 @@ func (g *Gate) identify(next http.Handler) http.Handler {
 		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 			c.id, c.refused = g.verify(r.TLS.PeerCertificates[0])
 			c.known = c.refused == nil
+			c.cert = r.TLS.PeerCertificates[0].Raw
 		}
 		if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			c.address = ap.Addr().Unmap()
@@ -154,7 +157,7 @@ func checkForwarded(c caller, h http.Header) error {
 	if c.known && c.id.Role == tlsid.RoleNode {
 		return nil
 	}
-	for _, name := range []string{headerHop, headerDevice, headerKey, headerAddress} {
+	for _, name := range []string{headerHop, headerDevice, headerKey, headerCertificate, headerAddress} {
 		if h.Get(name) != "" {
 			return syncproto.Fail(syncproto.CodeInvalid, "read headers",
 				errors.New("a header between nodes came from elsewhere"), "what", name)

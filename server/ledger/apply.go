@@ -21,6 +21,9 @@ const (
 	typeNode     = 6
 	typeLife     = 7
 	typeMark     = 11
+
+	typeRevoke     = 9
+	typeRegistered = 10
 )
 
 const entryVersion = 1
@@ -45,6 +48,10 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeLife
 	case *entrypb.Watermark:
 		typ = typeMark
+	case *entrypb.Revoke:
+		typ = typeRevoke
+	case *entrypb.Registered:
+		typ = typeRegistered
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -80,6 +87,10 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.NewGeneration)
 	case typeMark:
 		m = new(entrypb.Watermark)
+	case typeRevoke:
+		m = new(entrypb.Revoke)
+	case typeRegistered:
+		m = new(entrypb.Registered)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -156,6 +167,10 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.newGeneration(m)
 	case *entrypb.Watermark:
 		return nil, a.watermark(m)
+	case *entrypb.Revoke:
+		return a.revoke(m)
+	case *entrypb.Registered:
+		return a.registered(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }

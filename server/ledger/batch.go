@@ -37,7 +37,7 @@ const maxSignature = 255
 // segment applies one journal's run of changes, in order, each once.
 func (a *applier) segment(union string, device []byte, s *entrypb.Segment) (session.Outcome, error) {
 	j := syncproto.JournalID(s.GetJournal())
-	if j == 0 || s.GetFirst() == 0 || union == "" || len(union) > syncproto.MaxUnionCode || len(s.GetSignature()) > maxSignature ||
+	if j == 0 || s.GetFirst() == 0 || len(s.GetChanges()) == 0 || union == "" || len(union) > syncproto.MaxUnionCode || len(s.GetSignature()) > maxSignature ||
 		len(s.GetSigner()) > maxSignature || len(device) > maxSignature {
 		return session.Outcome{Refused: syncproto.CodeSegment}, nil
 	}
@@ -57,23 +57,28 @@ func (a *applier) segment(union string, device []byte, s *entrypb.Segment) (sess
 		Keys:     make([]syncproto.RecordKey, 0, len(s.GetChanges())),
 	}
 	gaps := gapsOf(s)
+	places := placesOf(s, prev, gaps)
+	signer := s.GetSigner()
+	if len(signer) == 0 {
+		signer = device
+	}
+	late, full, err := a.beyondRights(union, signer, places, s.GetChanges())
+	if err != nil || full != 0 {
+		return session.Outcome{Refused: full}, err
+	}
 	for i, b := range s.GetChanges() {
-		c := &arrival{union: union, prev: prev, bytes: b}
+		c := &arrival{union: union, prev: prev, place: places[i], bytes: b}
 		if g := gaps[i]; g != nil {
-			c.place = syncproto.Place{Journal: j, Seq: prev.Seq + 1}
-			copy(c.place.Hash[:], g.GetHash())
 			c.lost, c.erased = true, g.GetErased()
-		} else {
-			c.place = prev.Next(b)
 		}
 		if len(s.GetHeld()) > i {
 			c.held = syncproto.HeldReason(s.GetHeld()[i])
 		}
+		if i >= late.from {
+			c.held, c.revoked = syncproto.HeldRevoked, late.device
+		}
 		if i == len(s.GetChanges())-1 {
-			c.signature, c.signer = s.GetSignature(), s.GetSigner()
-			if len(c.signer) == 0 {
-				c.signer = device
-			}
+			c.signature, c.signer = s.GetSignature(), signer
 		}
 		v, key, err := a.change(c)
 		if err != nil {
@@ -83,6 +88,21 @@ func (a *applier) segment(union string, device []byte, s *entrypb.Segment) (sess
 		prev = c.place
 	}
 	return out, nil
+}
+
+// placesOf chains a segment's changes to the place before it.
+func placesOf(s *entrypb.Segment, prev syncproto.Place, gaps map[int]*entrypb.Gap) []syncproto.Place {
+	places := make([]syncproto.Place, len(s.GetChanges()))
+	for i, b := range s.GetChanges() {
+		if g := gaps[i]; g != nil {
+			prev = syncproto.Place{Journal: prev.Journal, Seq: prev.Seq + 1}
+			copy(prev.Hash[:], g.GetHash())
+		} else {
+			prev = prev.Next(b)
+		}
+		places[i] = prev
+	}
+	return places
 }
 
 func gapsOf(s *entrypb.Segment) map[int]*entrypb.Gap {
@@ -104,7 +124,8 @@ type arrival struct {
 	bytes     []byte
 	lost      bool
 	erased    bool
-	held      syncproto.HeldReason // decided by the leader
+	held      syncproto.HeldReason // decided by the leader, or because of revoked
+	revoked   []byte               // the revoked device that answers for it
 	signature []byte
 	signer    []byte
 	change    *syncproto.Change // nil where it cannot be read
@@ -146,6 +167,9 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 		return v, err
 	}
 	if err := a.set(keyPlace(c.place.Dot()), encodePosition(v.Position)); err != nil {
+		return v, err
+	}
+	if err := a.countRevoked(c); err != nil {
 		return v, err
 	}
 	return v, a.tip(c)

@@ -61,6 +61,11 @@ func TestGoldenFormats(t *testing.T) {
 		{"decision key", keyEnded(syncproto.Dot{Journal: 5, Seq: 2, Tag: 9})}, {"learned generation key", keyLearned(2, 3)},
 		{"new generation", entry(&entrypb.NewGeneration{Time: 1, Next: &entrypb.Generation{Number: 2, Random: 3, Base: 4}})},
 		{"watermark", entry(&entrypb.Watermark{Time: 1, Position: 2})},
+		{"signed key", keySigned([]byte("dev"), "u1", 5)}, {"revoked journal key", keyRevokedJournal("u1", 5)},
+		{"revocation key", keyRevocation("u1", p)},
+		{"revoke", entry(&entrypb.Revoke{Time: 1, Revocation: &entrypb.Revocation{Device: []byte{2},
+			Places: []*entrypb.RevokedPlace{{Union: "u1", Journal: 5, Seq: 2, Hash: []byte{3}}}, Time: 1, Operator: "o", Reason: "r", Signature: []byte{4}}})},
+		{"registered", entry(&entrypb.Registered{Time: 1, Device: []byte{2}, PublicKey: []byte{3}, Unions: []string{"u1"}, Certificate: []byte{4}})},
 		{"genesis", entry(&entrypb.Genesis{LogId: []byte{1}, Time: 2, Ca: []byte{3}, Generation: &entrypb.Generation{Number: 1, Random: 4}})},
 		{"batch", entry(&entrypb.Batch{Time: 1, Items: []*entrypb.Item{{Union: "u", Device: []byte{2}, Segments: []*entrypb.Segment{
 			{Journal: 5, First: 1, Changes: [][]byte{{1}}, Signature: []byte{9}, Held: []byte{3}}}, Contact: &entrypb.Contact{Complete: true}}}})},

@@ -34,6 +34,9 @@ func (a *applier) newGeneration(n *entrypb.NewGeneration) (any, error) {
 		return syncproto.Fail(syncproto.CodeGenerationNumber, "begin generation",
 			fmt.Errorf("number %d with base %s, newest known %d, head %s", number, syncproto.Position(next.GetBase()), known.Newest().Number, headOf(a.meta))), nil
 	}
+	if err := a.voidCodes(); err != nil { // first: it may cut the entry, which then comes again whole
+		return nil, err
+	}
 	for _, g := range n.GetLearned() {
 		if err := a.learn(g); err != nil {
 			return nil, err

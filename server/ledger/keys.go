@@ -22,6 +22,9 @@ import (
 //	e journal seq tag                Decision about a held change, also about one that has not come
 //	c hash                           CodeState of an enrolment code
 //	v device                         Device
+//	j device union journal           a journal that a device has signed for
+//	x union journal                  the revoked device that signed for a journal: its id
+//	y union position                 Revocation of one of the union's devices
 //	s union device                   ContactState
 //	n node                           Node
 //	k name                           KindFile
@@ -42,6 +45,11 @@ const (
 	prefixEnded   = 'e'
 	prefixCode    = 'c'
 	prefixDevice  = 'v'
+	prefixSigned  = 'j'
+
+	prefixRevokedJournal = 'x'
+	prefixRevocation     = 'y'
+
 	prefixContact = 's'
 	prefixNode    = 'n'
 	prefixKind    = 'k'

@@ -31,6 +31,8 @@ func (a *applier) enrolled(e *entrypb.Enrolled) (any, error) {
 		return syncproto.Fail(syncproto.CodeEnrolUnknown, "enrol", nil), nil
 	case len(state.GetDevice()) > 0 && !bytes.Equal(state.GetDevice(), e.GetDevice()):
 		return syncproto.Fail(syncproto.CodeEnrolUsed, "enrol", nil), nil
+	case CodeVoid(state):
+		return syncproto.Fail(syncproto.CodeEnrolVoid, "enrol", nil), nil
 	case len(state.GetDevice()) == 0 && now > state.GetExpires():
 		return syncproto.Fail(syncproto.CodeEnrolExpired, "enrol", nil), nil
 	}
@@ -42,12 +44,15 @@ func (a *applier) enrolled(e *entrypb.Enrolled) (any, error) {
 }
 
 // device adds a union to a device, which is made when it is new. A known device keeps its
-// key: another key under its id is refused.
+// key: another key under its id is refused, and so is one that was revoked.
 func (a *applier) device(e *entrypb.Enrolled, union string, now int64) (any, error) {
 	key := keyNamed(prefixDevice, e.GetDevice())
 	d := &entrypb.Device{PublicKey: e.GetPublicKey(), Enrolled: now}
 	if _, err := getMessage(a.txn, key, d); err != nil {
 		return nil, err
+	}
+	if d.GetRevoked() {
+		return syncproto.Fail(syncproto.CodeDeviceRevoked, "enrol", nil), nil
 	}
 	if !bytes.Equal(d.GetPublicKey(), e.GetPublicKey()) {
 		return syncproto.Fail(syncproto.CodeEnrolUsed, "enrol", nil), nil

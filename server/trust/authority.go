@@ -68,9 +68,13 @@ func (a *Authority) Fingerprint() tlsid.Fingerprint { return tlsid.FingerprintOf
 // Check it with [seal.Verify] and the CA's public key.
 func (a *Authority) Sign(domain string, msg []byte) []byte { return seal.Sign(a.key, domain, msg) }
 
-// SignDevice certifies a device's key: role device, client authentication.
-func (a *Authority) SignDevice(pub ed25519.PublicKey, deviceID string, now time.Time) (*x509.Certificate, error) {
-	return a.sign(tlsid.Identity{Role: tlsid.RoleDevice, ID: deviceID}, pub, nil, now, x509.ExtKeyUsageClientAuth)
+// SignDevice certifies a device's key: role device, client authentication, and the unions
+// that it may act for, ascending and each once.
+func (a *Authority) SignDevice(pub ed25519.PublicKey, deviceID string, now time.Time, unions ...string) (*x509.Certificate, error) {
+	if err := tlsid.CheckUnions(unions); err != nil {
+		return nil, fmt.Errorf("sign certificate: %w", err)
+	}
+	return a.sign(tlsid.Identity{Role: tlsid.RoleDevice, ID: deviceID, Unions: unions}, pub, nil, now, x509.ExtKeyUsageClientAuth)
 }
 
 // SignOperator certifies a key for the admin calls: role operator, client authentication.

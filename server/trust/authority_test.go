@@ -150,3 +150,22 @@ func TestFoundNeedsAllItsRandomness(t *testing.T) {
 		t.Errorf("founded with %d random bytes, want at least %d", need, want)
 	}
 }
+
+// TestDeviceUnions: a device's certificate names its unions, in the one form of such names.
+func TestDeviceUnions(t *testing.T) {
+	city, _ := found(t, 1)
+	cert, err := city.SignDevice(devicePub(t, 2), deviceID, day, "330702-00001", "330782-00001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cert.URIs[0].String(), "unionsync://device/"+deviceID+"?unions=330702-00001,330782-00001"; got != want {
+		t.Errorf("%s, want %s: the form is permanent", got, want)
+	}
+	for why, unions := range map[string][]string{
+		"out of order": {"b", "a"}, "twice": {"a", "a"}, "the city": {"city"}, "no code": {"a,b"},
+	} {
+		if _, err := city.SignDevice(devicePub(t, 2), deviceID, day, unions...); err == nil {
+			t.Errorf("signed unions %s", why)
+		}
+	}
+}

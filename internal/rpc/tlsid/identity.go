@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"unionsync/syncproto"
 )
@@ -22,7 +23,8 @@ const (
 	RoleOperator Role = "operator" // a person or program that may use the admin calls
 )
 
-// Scheme is the scheme of the URI that carries role and id: unionsync://device/<id>.
+// Scheme is the scheme of the URI that carries role and id: unionsync://node/<id>, and of a
+// device its unions too: unionsync://device/<id>?unions=<code>,<code>.
 const Scheme = "unionsync"
 
 // KeyID is the short name of a public key: the first 8 bytes of SHA-256 over its
@@ -53,6 +55,9 @@ type Identity struct {
 	ID    string // of a device: 32 hexadecimal digits
 	Key   ed25519.PublicKey
 	KeyID KeyID
+	// Unions are those that a device may act for, ascending, each once: a centre that lost
+	// the device's enrolment takes it in again by them. None in certificates of old form.
+	Unions []string
 }
 
 // String gives role and id, for logs.
@@ -60,13 +65,42 @@ func (i Identity) String() string { return string(i.Role) + "/" + i.ID }
 
 // URI is the name that a certificate carries.
 func (i Identity) URI() *url.URL {
-	return &url.URL{Scheme: Scheme, Host: string(i.Role), Path: "/" + i.ID}
+	u := &url.URL{Scheme: Scheme, Host: string(i.Role), Path: "/" + i.ID}
+	if len(i.Unions) > 0 {
+		u.RawQuery = unionsKey + strings.Join(i.Unions, ",")
+	}
+	return u
 }
+
+// unionsKey is what stands before the unions in a device's name.
+const unionsKey = "unions="
 
 var (
 	deviceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	plainID  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
+	unionID  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,31}$`)
 )
+
+// MaxUnions bounds how many unions one device may act for: its certificate is shown at every
+// connection.
+const MaxUnions = 64
+
+// CheckUnions says whether a device's unions have the one form that a certificate gives
+// them: codes as the centre gives them, ascending, each once, at most [MaxUnions].
+func CheckUnions(unions []string) error {
+	if len(unions) > MaxUnions {
+		return fmt.Errorf("%d unions are too many for one device", len(unions))
+	}
+	for i, u := range unions {
+		if !unionID.MatchString(u) || u == syncproto.CityUnion {
+			return fmt.Errorf("%q is no code of a union", u)
+		}
+		if i > 0 && unions[i-1] >= u {
+			return fmt.Errorf("union %q stands out of order", u)
+		}
+	}
+	return nil
+}
 
 // CheckID says whether id has the form that ids of this role have.
 func CheckID(role Role, id string) error {
@@ -92,13 +126,29 @@ func Parse(cert *x509.Certificate) (Identity, error) {
 	if cert.IsCA || len(cert.URIs) != 1 {
 		return Identity{}, badCertificate("it names nobody", nil)
 	}
-	u := cert.URIs[0]
+	id, err := parseName(cert.URIs[0])
+	id.Key, id.KeyID = pub, KeyIDOf(pub)
+	if err != nil {
+		return Identity{}, err
+	}
+	return id, nil
+}
+
+// parseName reads the name that a certificate carries. A name has one form only: what
+// [Identity.URI] would write.
+func parseName(u *url.URL) (Identity, error) {
 	if u.Scheme != Scheme || len(u.Path) < 2 {
 		return Identity{}, badCertificate("it names nobody here", nil)
 	}
-	id := Identity{Role: Role(u.Host), ID: u.Path[1:], Key: pub, KeyID: KeyIDOf(pub)}
+	id := Identity{Role: Role(u.Host), ID: u.Path[1:]}
 	if err := CheckID(id.Role, id.ID); err != nil {
 		return Identity{}, badCertificate("its name is malformed", err)
+	}
+	if list, ok := strings.CutPrefix(u.RawQuery, unionsKey); ok && id.Role == RoleDevice {
+		id.Unions = strings.Split(list, ",")
+		if err := CheckUnions(id.Unions); err != nil {
+			return Identity{}, badCertificate("its unions are malformed", err)
+		}
 	}
 	if id.URI().String() != u.String() {
 		return Identity{}, badCertificate("its name has parts that no name has", nil)

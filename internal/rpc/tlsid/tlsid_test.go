@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"net/url"
 	"strings"
@@ -91,6 +92,10 @@ func TestParse(t *testing.T) {
 		{"a device", deviceURI, Identity{Role: RoleDevice, ID: "000102030405060708090a0b0c0d0e0f"}},
 		{"a node", nodeURI, Identity{Role: RoleNode, ID: "n1"}},
 		{"an operator", "unionsync://operator/ops.zhang", Identity{Role: RoleOperator, ID: "ops.zhang"}},
+		{"a device with its union", deviceURI + "?unions=330702-00001",
+			Identity{Role: RoleDevice, ID: "000102030405060708090a0b0c0d0e0f", Unions: []string{"330702-00001"}}},
+		{"a device of two unions", deviceURI + "?unions=330702-00001,330782-00001",
+			Identity{Role: RoleDevice, ID: "000102030405060708090a0b0c0d0e0f", Unions: []string{"330702-00001", "330782-00001"}}},
 	} {
 		row.want.Key, row.want.KeyID = pub, KeyIDOf(pub)
 		got, err := Parse(c.leaf(t, pub, row.uri))
@@ -128,6 +133,19 @@ func TestParseRefuses(t *testing.T) {
 		{"a device id in capitals: one device must not have two names", c.leaf(t, pub, strings.ToUpper(deviceURI[:19])+"0A0102030405060708090A0B0C0D0E0F")},
 		{"a node id with a slash", c.leaf(t, pub, "unionsync://node/a/b")},
 		{"a query behind the name", c.leaf(t, pub, nodeURI+"?x=1")},
+		{"unions of a node", c.leaf(t, pub, nodeURI+"?unions=a")},
+		{"no union where some should stand", c.leaf(t, pub, deviceURI+"?unions=")},
+		{"an empty union", c.leaf(t, pub, deviceURI+"?unions=a,,b")},
+		{"unions in another order: one set must not have two names", c.leaf(t, pub, deviceURI+"?unions=b,a")},
+		{"a union twice", c.leaf(t, pub, deviceURI+"?unions=a,a")},
+		{"a union with a blank", c.leaf(t, pub, deviceURI+"?unions=a%20b")},
+		{"an escaped union: one code must not have two forms", c.leaf(t, pub, deviceURI+"?unions=%61")},
+		{"a union code that is too long", c.leaf(t, pub, deviceURI+"?unions="+strings.Repeat("a", 33))},
+		{"the city is no union of a device", c.leaf(t, pub, deviceURI+"?unions=city")},
+		{"too many unions", c.leaf(t, pub, deviceURI+"?unions="+manyUnions(MaxUnions+1))},
+		{"something behind the unions", c.leaf(t, pub, deviceURI+"?unions=a&role=node")},
+		{"something before the unions", c.leaf(t, pub, deviceURI+"?x=1&unions=a")},
+		{"a fragment", c.leaf(t, pub, deviceURI+"?unions=a#b")},
 		{"a user before the role", c.leaf(t, pub, "unionsync://me@node/n1")},
 		{"a key of another kind", c.leaf(t, other.Public(), nodeURI)},
 	} {
@@ -135,6 +153,14 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v", row.why, id, err)
 		}
 	}
+}
+
+func manyUnions(n int) string {
+	codes := make([]string, n)
+	for i := range codes {
+		codes[i] = fmt.Sprintf("u%03d", i)
+	}
+	return strings.Join(codes, ",")
 }
 
 func TestVerify(t *testing.T) {
@@ -222,6 +248,30 @@ func FuzzParse(f *testing.F) {
 			if _, err := Parse(cert); err != nil {
 				t.Fatalf("verified what cannot be read: %v", err)
 			}
+		}
+	})
+}
+
+// FuzzName: a name that is taken has one form, and gives the same identity again.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{nodeURI, deviceURI, deviceURI + "?unions=a,b", deviceURI + "?unions=", deviceURI + "?unions=b,a&x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := url.Parse(s)
+		if err != nil {
+			return
+		}
+		id, err := parseName(u)
+		if err != nil {
+			return
+		}
+		again, err := parseName(id.URI())
+		if diff := cmp.Diff(id, again); err != nil || diff != "" || id.URI().String() != u.String() {
+			t.Fatalf("%q gives %q: %v %s", s, id.URI(), err, diff)
+		}
+		if CheckID(id.Role, id.ID) != nil || CheckUnions(id.Unions) != nil {
+			t.Fatalf("accepted %q", s)
 		}
 	})
 }
