@@ -16,12 +16,17 @@ import (
 	"unionsync/internal/enrolcode"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
 
 // adminService is the service of operators and of the other nodes.
-type adminService struct{ g *Gate }
+type adminService struct {
+	unionrpcconnect.UnimplementedAdminHandler // calls that this version does not serve
+
+	g *Gate
+}
 
 // Join lets a node in. With a proof of the cluster key it gets a certificate, from any node;
 // with that certificate, once it serves, it is listed and gets its vote from the leader.

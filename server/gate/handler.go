@@ -55,7 +55,7 @@ func (g *Gate) Handler() http.Handler {
 	path, union := unionrpcconnect.NewUnionHandler(&unionService{g},
 		wire.HandlerOptions(syncproto.MaxRequestBytes), connect.WithRequestGate(gateUnion))
 	mux.Handle(path, g.inTurn(union))
-	path, admin := unionrpcconnect.NewAdminHandler(&adminService{g},
+	path, admin := unionrpcconnect.NewAdminHandler(&adminService{g: g},
 		wire.HandlerOptions(g.cfg.Capacity.AdminSize),
 		connect.WithRequestGate(gateAdmin),
 		connect.WithConditionalHandlerOptions(func(s connect.Spec) []connect.HandlerOption {

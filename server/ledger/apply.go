@@ -19,6 +19,7 @@ const (
 	typeCode     = 4
 	typeEnrolled = 5
 	typeNode     = 6
+	typePublish  = 8
 )
 
 const entryVersion = 1
@@ -39,6 +40,8 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeEnrolled
 	case *entrypb.Node:
 		typ = typeNode
+	case *entrypb.Publish:
+		typ = typePublish
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -70,6 +73,8 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.Enrolled)
 	case typeNode:
 		m = new(entrypb.Node)
+	case typePublish:
+		m = new(entrypb.Publish)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -80,8 +85,8 @@ func decodeEntry(data []byte) (proto.Message, error) {
 }
 
 // Apply applies the committed entry at a raft index and gives what became of it: for a
-// Batch [][]session.Outcome by item, for a Staff entry StaffResult, for the others nil or
-// an *syncproto.Error that all replicas come to alike. An entry at or below [Ledger.Applied] is skipped
+// Batch [][]session.Outcome by item, for a Staff entry StaffResult, for a Publish entry
+// PublishResult, for the others nil or an *syncproto.Error that all replicas come to alike. An entry at or below [Ledger.Applied] is skipped
 // and gives nil. The error is this replica's own fault, of disk or program: it must stop.
 //
 // What a crash means: before the last commit the index is not in the store, the entry
@@ -141,6 +146,8 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.enrolled(m)
 	case *entrypb.Node:
 		return nil, a.node(m)
+	case *entrypb.Publish:
+		return a.publish(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }
@@ -208,17 +215,4 @@ func (a *applier) genesis(g *entrypb.Genesis) (any, error) {
 	}
 	a.reload = true
 	return nil, a.setMessage([]byte{keyGenesis}, g)
-}
-
-func (l *Ledger) reloadKinds() error {
-	r := l.read()
-	defer r.done()
-	kinds, err := loadKinds(r.txn)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.kinds = kinds
-	return nil
 }

@@ -22,7 +22,9 @@ import (
 //	v device                         Device
 //	s union device                   ContactState
 //	n node                           Node
-//	k name                           KindFile
+//	k name                           KindFile in force
+//	y name version                   KindFile that was in force before
+//	o                                up to where rules were worked out, a position
 //	g number                         Generation
 //	m                                Meta: what is applied, the head, the time
 //	z                                Genesis

@@ -1916,6 +1916,210 @@ func (x *ImportBundleResponse) GetJson() []byte {
 	return nil
 }
 
+type ListKindsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: all kinds, without their files.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// 0: the newest.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsRequest) Reset() {
+	*x = ListKindsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsRequest) ProtoMessage() {}
+
+func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsRequest.ProtoReflect.Descriptor instead.
+func (*ListKindsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListKindsRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ListKindsRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type ListKindsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Json  []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	// The file, when one kind was asked for.
+	Yaml          []byte `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsResponse) Reset() {
+	*x = ListKindsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsResponse) ProtoMessage() {}
+
+func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsResponse.ProtoReflect.Descriptor instead.
+func (*ListKindsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListKindsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+func (x *ListKindsResponse) GetYaml() []byte {
+	if x != nil {
+		return x.Yaml
+	}
+	return nil
+}
+
+type ListFindingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: of all unions.
+	Union         string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Closed        bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFindingsRequest) Reset() {
+	*x = ListFindingsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFindingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFindingsRequest) ProtoMessage() {}
+
+func (x *ListFindingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFindingsRequest.ProtoReflect.Descriptor instead.
+func (*ListFindingsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListFindingsRequest) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *ListFindingsRequest) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+type ListFindingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFindingsResponse) Reset() {
+	*x = ListFindingsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFindingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFindingsResponse) ProtoMessage() {}
+
+func (x *ListFindingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFindingsResponse.ProtoReflect.Descriptor instead.
+func (*ListFindingsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListFindingsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_internal_rpc_unionrpc_union_proto protoreflect.FileDescriptor
 
 const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
@@ -2060,10 +2264,22 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\"B\n" +
 	"\x14ImportBundleResponse\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12\x12\n" +
-	"\x04json\x18\x02 \x01(\fR\x04json2\x8c\x01\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json\"@\n" +
+	"\x10ListKindsRequest\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\";\n" +
+	"\x11ListKindsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\x12\x12\n" +
+	"\x04yaml\x18\x02 \x01(\fR\x04yaml\"C\n" +
+	"\x13ListFindingsRequest\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
+	"\x06closed\x18\x02 \x01(\bR\x06closed\"*\n" +
+	"\x14ListFindingsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xd9\b\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\x8e\n" +
+	"\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -2078,7 +2294,9 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x0fBeginGeneration\x12(.unionsync.rpc.v1.BeginGenerationRequest\x1a).unionsync.rpc.v1.BeginGenerationResponse\x12T\n" +
 	"\tListCases\x12\".unionsync.rpc.v1.ListCasesRequest\x1a#.unionsync.rpc.v1.ListCasesResponse\x12K\n" +
 	"\x06Decide\x12\x1f.unionsync.rpc.v1.DecideRequest\x1a .unionsync.rpc.v1.DecideResponse\x12]\n" +
-	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
+	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponse\x12T\n" +
+	"\tListKinds\x12\".unionsync.rpc.v1.ListKindsRequest\x1a#.unionsync.rpc.v1.ListKindsResponse\x12]\n" +
+	"\fListFindings\x12%.unionsync.rpc.v1.ListFindingsRequest\x1a&.unionsync.rpc.v1.ListFindingsResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
 var (
 	file_internal_rpc_unionrpc_union_proto_rawDescOnce sync.Once
@@ -2092,7 +2310,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
@@ -2126,26 +2344,30 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*DecideResponse)(nil),          // 29: unionsync.rpc.v1.DecideResponse
 	(*ImportBundleRequest)(nil),     // 30: unionsync.rpc.v1.ImportBundleRequest
 	(*ImportBundleResponse)(nil),    // 31: unionsync.rpc.v1.ImportBundleResponse
-	nil,                             // 32: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                             // 33: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	nil,                             // 34: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	(*syncpb.GenerationRef)(nil),    // 35: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),             // 36: unionsync.v1.Slot
-	(*syncpb.Request)(nil),          // 37: unionsync.v1.Request
-	(*syncpb.Response)(nil),         // 38: unionsync.v1.Response
+	(*ListKindsRequest)(nil),        // 32: unionsync.rpc.v1.ListKindsRequest
+	(*ListKindsResponse)(nil),       // 33: unionsync.rpc.v1.ListKindsResponse
+	(*ListFindingsRequest)(nil),     // 34: unionsync.rpc.v1.ListFindingsRequest
+	(*ListFindingsResponse)(nil),    // 35: unionsync.rpc.v1.ListFindingsResponse
+	nil,                             // 36: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 37: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 38: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 39: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 40: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 41: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 42: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	35, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	36, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	32, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	39, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	40, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	36, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	33, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	37, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
 	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	34, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	37, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	38, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	41, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
 	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
 	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
 	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
@@ -2160,23 +2382,27 @@ var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
 	26, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
 	28, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
 	30, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
-	38, // 25: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 26: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 27: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 28: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 29: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 30: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 31: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 32: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	19, // 33: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
-	21, // 34: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
-	23, // 35: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
-	25, // 36: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
-	27, // 37: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
-	29, // 38: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
-	31, // 39: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
-	25, // [25:40] is the sub-list for method output_type
-	10, // [10:25] is the sub-list for method input_type
+	32, // 25: unionsync.rpc.v1.Admin.ListKinds:input_type -> unionsync.rpc.v1.ListKindsRequest
+	34, // 26: unionsync.rpc.v1.Admin.ListFindings:input_type -> unionsync.rpc.v1.ListFindingsRequest
+	42, // 27: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 28: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 29: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 30: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 31: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 32: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 33: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 34: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	19, // 35: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	21, // 36: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	23, // 37: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	25, // 38: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	27, // 39: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	29, // 40: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	31, // 41: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	33, // 42: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
+	35, // 43: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
+	27, // [27:44] is the sub-list for method output_type
+	10, // [10:27] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2193,7 +2419,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -68,6 +68,10 @@ const (
 	AdminDecideProcedure = "/unionsync.rpc.v1.Admin/Decide"
 	// AdminImportBundleProcedure is the fully-qualified name of the Admin's ImportBundle RPC.
 	AdminImportBundleProcedure = "/unionsync.rpc.v1.Admin/ImportBundle"
+	// AdminListKindsProcedure is the fully-qualified name of the Admin's ListKinds RPC.
+	AdminListKindsProcedure = "/unionsync.rpc.v1.Admin/ListKinds"
+	// AdminListFindingsProcedure is the fully-qualified name of the Admin's ListFindings RPC.
+	AdminListFindingsProcedure = "/unionsync.rpc.v1.Admin/ListFindings"
 )
 
 // UnionClient is a client for the unionsync.rpc.v1.Union service.
@@ -192,6 +196,10 @@ type AdminClient interface {
 	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
 	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
+	// ListKinds lists the kinds in force, or gives one version of a kind's file.
+	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// ListFindings lists what rules found on records after a merge.
+	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 }
 
 // NewAdminClient constructs a client for the unionsync.rpc.v1.Admin service. By default, it uses
@@ -283,6 +291,18 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("ImportBundle")),
 			connect.WithClientOptions(opts...),
 		),
+		listKinds: connect.NewClient[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse](
+			httpClient,
+			baseURL+AdminListKindsProcedure,
+			connect.WithSchema(adminMethods.ByName("ListKinds")),
+			connect.WithClientOptions(opts...),
+		),
+		listFindings: connect.NewClient[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse](
+			httpClient,
+			baseURL+AdminListFindingsProcedure,
+			connect.WithSchema(adminMethods.ByName("ListFindings")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -301,6 +321,8 @@ type adminClient struct {
 	listCases       *connect.Client[unionrpc.ListCasesRequest, unionrpc.ListCasesResponse]
 	decide          *connect.Client[unionrpc.DecideRequest, unionrpc.DecideResponse]
 	importBundle    *connect.Client[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse]
+	listKinds       *connect.Client[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse]
+	listFindings    *connect.Client[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse]
 }
 
 // Join calls unionsync.rpc.v1.Admin.Join.
@@ -368,6 +390,16 @@ func (c *adminClient) ImportBundle(ctx context.Context, req *connect.Request[uni
 	return c.importBundle.CallUnary(ctx, req)
 }
 
+// ListKinds calls unionsync.rpc.v1.Admin.ListKinds.
+func (c *adminClient) ListKinds(ctx context.Context, req *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error) {
+	return c.listKinds.CallUnary(ctx, req)
+}
+
+// ListFindings calls unionsync.rpc.v1.Admin.ListFindings.
+func (c *adminClient) ListFindings(ctx context.Context, req *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
+	return c.listFindings.CallUnary(ctx, req)
+}
+
 // AdminHandler is an implementation of the unionsync.rpc.v1.Admin service.
 type AdminHandler interface {
 	Join(context.Context, *connect.Request[unionrpc.JoinRequest]) (*connect.Response[unionrpc.JoinResponse], error)
@@ -390,6 +422,10 @@ type AdminHandler interface {
 	Decide(context.Context, *connect.Request[unionrpc.DecideRequest]) (*connect.Response[unionrpc.DecideResponse], error)
 	// ImportBundle works a sealed bundle of an agent in and gives the sealed answer.
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
+	// ListKinds lists the kinds in force, or gives one version of a kind's file.
+	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// ListFindings lists what rules found on records after a merge.
+	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -477,6 +513,18 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("ImportBundle")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminListKindsHandler := connect.NewUnaryHandler(
+		AdminListKindsProcedure,
+		svc.ListKinds,
+		connect.WithSchema(adminMethods.ByName("ListKinds")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminListFindingsHandler := connect.NewUnaryHandler(
+		AdminListFindingsProcedure,
+		svc.ListFindings,
+		connect.WithSchema(adminMethods.ByName("ListFindings")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/unionsync.rpc.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminJoinProcedure:
@@ -505,6 +553,10 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminDecideHandler.ServeHTTP(w, r)
 		case AdminImportBundleProcedure:
 			adminImportBundleHandler.ServeHTTP(w, r)
+		case AdminListKindsProcedure:
+			adminListKindsHandler.ServeHTTP(w, r)
+		case AdminListFindingsProcedure:
+			adminListFindingsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -564,4 +616,12 @@ func (UnimplementedAdminHandler) Decide(context.Context, *connect.Request[unionr
 
 func (UnimplementedAdminHandler) ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ImportBundle is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListKinds is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListFindings is not implemented"))
 }
