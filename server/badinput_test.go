@@ -128,7 +128,7 @@ func TestBadExchangeChangesNothing(t *testing.T) {
 			q.Batch[0].Changes = make([][]byte, syncproto.MaxBatchChanges+1)
 		}, nil, syncproto.CodeTooLarge},
 		{"a message above the limit", device, func(q *syncpb.Request) {
-			q.Returned = [][]byte{random(syncproto.MaxRequestBytes)}
+			q.Returned = []*syncpb.Returned{{Certificate: random(syncproto.MaxRequestBytes)}}
 		}, nil, syncproto.CodeTooLarge},
 		{"a header between nodes", device, nil, hop, syncproto.CodeInvalid},
 		{"a device that another one names", device, nil, map[string]string{"Unionsync-Device": hex.EncodeToString(c.pc.id)}, syncproto.CodeInvalid},

@@ -89,6 +89,7 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	if err := g.notBehind(ctx, q); err != nil {
 		return nil, err
 	}
+	g.takeKinds(ctx, q)
 	p := &preparing{g: g, device: d, key: known.GetPublicKey(), union: q.GetUnion(), refused: refused}
 	if err := p.prepare(segments, g.lacksGeneration(q)); err != nil {
 		return nil, err

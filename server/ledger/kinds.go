@@ -157,6 +157,24 @@ func (l *Ledger) KindsAt(n syncproto.KindNumber, version uint32) (*kind.Kind, bo
 	return v.At(n, version)
 }
 
+// KindFile gives the signed file of one version of a kind, nil if there is none.
+func (l *Ledger) KindFile(name string, version uint32) (*entrypb.KindFile, error) {
+	file := kind.FileName(name)
+	for _, key := range [][]byte{keyNamed(prefixKind, []byte(file)), keyOlderKind(file, version)} {
+		f, err := lookup(l, key, new(entrypb.KindFile))
+		if err != nil || f == nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if f.Version, err = versionOf(f); err != nil || f.GetVersion() == version {
+			return f, err
+		}
+	}
+	return nil, nil
+}
+
 // KindFiles gives the signed files in force, by the names of the files.
 func (l *Ledger) KindFiles() ([]*entrypb.KindFile, error) {
 	r := l.read()
