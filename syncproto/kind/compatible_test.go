@@ -257,3 +257,13 @@ func FuzzReadFile(f *testing.F) {
 		}
 	})
 }
+
+// TestFingerprintBytes: both ends compute it, so its bytes are permanent.
+func TestFingerprintBytes(t *testing.T) {
+	if got := kind.FingerprintOf([]uint32{2, 1, 3, 7}); got != 0xb4cef1c2 {
+		t.Errorf("%#x", got)
+	}
+	if got := kind.FingerprintOf(nil); got != 0xe3b0c442 { // SHA-256 of nothing
+		t.Errorf("%#x", got)
+	}
+}

@@ -172,6 +172,13 @@ func (v *Versions) Publish(files []File) (more *Versions, fresh []File, breaches
 	return more, fresh, nil
 }
 
+// Judge compares one file with what is in force, before what it says of other kinds is
+// looked at: it may need a file that has yet to come.
+func (v *Versions) Judge(f File) []Breach {
+	found, _ := v.judge(f, nil)
+	return found
+}
+
 // judge compares one file with what is in force and with the others of its publication,
 // before what it says of other kinds is looked at.
 func (v *Versions) judge(f File, others []File) (found []Breach, known bool) {
