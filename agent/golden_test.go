@@ -129,3 +129,18 @@ func FuzzFiles(f *testing.F) {
 		a.Next("u")
 	})
 }
+
+// TestHeardFormat: what is kept of the kinds in force at the centre.
+func TestHeardFormat(t *testing.T) {
+	a := fixed(t)
+	if err := a.kinds.noteHeard(0x01020304, 0xa0b0c0d0); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(a.c.Dir, kindsDir, heardFile))
+	if err != nil || hex.EncodeToString(b) != "01020304a0b0c0d0" {
+		t.Errorf("%x %v", b, err)
+	}
+	if a.kinds.heard(0x01020304) != 0xa0b0c0d0 || a.kinds.heard(5) != 5 {
+		t.Error("it holds for other kinds than those it was noted with")
+	}
+}

@@ -24,6 +24,7 @@ const (
 	deviceFile  = "device.key"  // this PC's id and private key, sealed with the data key
 	centreFile  = "centre.json" // the city's CA, this PC's certificate, addresses
 	unionsDir   = "unions"      // a folder for each union, named by its code
+	kindsDir    = "kinds"       // kind files that the centre published, signed
 	contactFile = "agent.json"  // inside a union's: name, slot, how the newest syncs went
 )
 
@@ -48,6 +49,7 @@ type Config struct {
 type Agent struct {
 	c       Config
 	dataKey *[seal.KeySize]byte // nil until needed
+	kinds   kindFolder
 }
 
 // Open looks at a data folder; that it does not exist is no error.
@@ -81,14 +83,17 @@ func Open(c Config) (*Agent, error) {
 	if c.Dial == nil {
 		c.Dial = dialLink
 	}
-	return &Agent{c: c}, nil
+	a := &Agent{c: c}
+	a.kinds = kindFolder{dir: filepath.Join(dir, kindsDir), builtin: c.Kinds, log: c.Log, ca: a.cityKey}
+	return a, nil
 }
 
 // Dir is the data folder.
 func (a *Agent) Dir() string { return a.c.Dir }
 
-// Kinds are the kinds by which this agent works.
-func (a *Agent) Kinds() *kind.Set { return a.c.Kinds }
+// Kinds are the kinds by which this agent works: of each the newest of those built in and
+// those that the centre published.
+func (a *Agent) Kinds() *kind.Set { return a.kinds.inUse().set }
 
 // DefaultDir is where the data folder is when nobody says: as the system has it for data
 // of programs. env and home are the process's own, system is runtime.GOOS.

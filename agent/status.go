@@ -37,6 +37,7 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 	if st.Notices, err = u.Notices(); err != nil {
 		return st, err
 	}
+	st.Notices = append(st.Notices, a.kinds.notices()...)
 	if st.Back, err = u.HeldChanges(ctx); err != nil {
 		return st, err
 	}

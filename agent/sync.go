@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"runtime"
 	"slices"
@@ -22,7 +20,7 @@ func (a *Agent) options() (union.Options, error) {
 		return union.Options{}, err
 	}
 	return union.Options{
-		Key: key, Kinds: a.c.Kinds, Actor: a.c.Actor, Now: a.c.Now, Rand: a.c.Rand, Log: a.c.Log, Timeout: a.c.Timeout, Free: a.c.Free,
+		Key: key, Kinds: a.Kinds(), Actor: a.c.Actor, Now: a.c.Now, Rand: a.c.Rand, Log: a.c.Log, Timeout: a.c.Timeout, Free: a.c.Free,
 	}, nil
 }
 
@@ -66,25 +64,15 @@ func (a *Agent) SyncOpen(ctx context.Context, u *union.Union, progress func(unio
 		return r, err
 	}
 	defer line.Close()
-	r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Progress: progress})
+	r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Kinds: a.keeper(), Progress: progress})
 	return r, errors.Join(err, a.heard(u.Code(), d, c, line, r, err))
 }
 
 func (a *Agent) client(c centre) *syncpb.Client {
 	return &syncpb.Client{
 		Version: a.c.Version, System: runtime.GOOS + "/" + runtime.GOARCH,
-		Addresses: wire.AddressesHash(c.Addresses), Kinds: a.kindsHash(),
+		Addresses: wire.AddressesHash(c.Addresses),
 	}
-}
-
-// kindsHash tells the centre which kind files this program has.
-func (a *Agent) kindsHash() uint32 {
-	h := sha256.New()
-	for _, f := range a.c.Kinds.Files() {
-		_ = binary.Write(h, binary.BigEndian, uint32(f.Number)) // a hash takes everything
-		_ = binary.Write(h, binary.BigEndian, f.Version)
-	}
-	return binary.BigEndian.Uint32(h.Sum(nil))
 }
 
 // heard keeps what the centre said beside records, and how the sync went.

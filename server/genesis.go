@@ -99,7 +99,7 @@ func genesis(t *trust.Node, rand io.Reader, now time.Time) (*entrypb.Genesis, er
 	}
 	for _, f := range kind.Embedded().Files() {
 		g.Kinds = append(g.Kinds, &entrypb.KindFile{
-			Name: f.Name, Yaml: f.Data,
+			Name: f.Name, Yaml: f.Data, Version: f.Version,
 			Signature: t.City.Sign(syncproto.DomainKindFile, syncproto.KindFileMessage(f.Name, f.Version, f.Data)),
 		})
 	}

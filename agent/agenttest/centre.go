@@ -99,6 +99,12 @@ func (c *Centre) sign(pub ed25519.PublicKey, role tlsid.Role, id string, unions 
 	return certificate(&x509.Certificate{SerialNumber: big.NewInt(7), URIs: []*url.URL{u}}, c.CA, pub, c.caKey)
 }
 
+// SignKind signs a kind file as the city does.
+func (c *Centre) SignKind(name string, version uint32, yaml []byte) *syncpb.KindFile {
+	return &syncpb.KindFile{Name: name, Version: version, Yaml: yaml,
+		Signature: seal.Sign(c.caKey, syncproto.DomainKindFile, syncproto.KindFileMessage(name, version, yaml))}
+}
+
 // History names the centre in requests.
 func (c *Centre) History() []byte {
 	fp := tlsid.FingerprintOf(c.CA)

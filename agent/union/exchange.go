@@ -30,7 +30,20 @@ type Party struct {
 	Device   []byte                  // id of this PC
 	Sign     func(msg []byte) []byte // by the device's key, for [syncproto.DomainSegment]
 	Client   *syncpb.Client          // version, system and hashes; the rest is filled in
+	Kinds    KindKeeper              // keeps the centre's kind files; may be nil
 	Progress func(Result)            // called after each round; may be nil
+}
+
+// KindKeeper keeps the kind files that the centre publishes. They take effect when a union
+// is opened next.
+type KindKeeper interface {
+	// Say gives what the next request says: the hash of what is in force at the centre as far
+	// as it is known here, number and version of each kind here if the centre is to compare
+	// them, and signed files that the centre lacks.
+	Say() (hash uint32, have []uint32, back []*syncpb.KindFile)
+	// Hear takes what an answer says of kinds in force and the files that it brings. again
+	// tells that another request has something to say or to fetch.
+	Hear(inForce []uint32, files []*syncpb.KindFile) (again bool, err error)
 }
 
 // maxCuts is how many rounds in a row may be cut before a sync gives up; each halves the
@@ -113,6 +126,9 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err := x.handBack(q); err != nil {
 		return false, err
 	}
+	if x.p.Kinds != nil {
+		x.sayKinds(q)
+	}
 	// The nonce is on disk before the request leaves: only this image of the journal takes
 	// the answer.
 	if err := x.u.PutFacts(Fact{Bucket: exchangeBucket, Key: factNonce, Value: env.Nonce}); err != nil {
@@ -139,6 +155,15 @@ func (x *exchange) cut(ctx context.Context, err error) (again bool, _ error) {
 		return true, nil
 	}
 	return false, errors.Join(err, x.u.PutFacts(x.own.budgetFact()))
+}
+
+// sayKinds adds to a request what it says of kind files.
+func (x *exchange) sayKinds(q *syncpb.Request) {
+	hash, have, back := x.p.Kinds.Say()
+	q.Client.Kinds, q.Client.HaveKinds = hash, have
+	for _, f := range back {
+		q.Returned = append(q.Returned, &syncpb.Returned{Kind: f})
+	}
 }
 
 // take works an answer in. One that does not verify changes nothing but is remembered as
@@ -168,6 +193,13 @@ func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, a
 		return false, err
 	}
 	x.r.add(up, answer, known, done)
+	if x.p.Kinds != nil {
+		again, err := x.p.Kinds.Hear(answer.GetKindsInForce(), answer.GetKinds())
+		if err != nil {
+			return false, err
+		}
+		up.Again = up.Again || again
+	}
 	// What was saved while this round was under way goes with another.
 	return up.Again || done && x.u.Head().Seq > s.Head.Seq, nil
 }

@@ -155,6 +155,9 @@ func (u *Union) openStore() error {
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)
 	}
+	if err := u.checkIndex(); err != nil {
+		return fmt.Errorf("open union: %w", err)
+	}
 	s, met, err := store.Open(u.dir, u.source(fetched != nil), store.Options{
 		Key: seal.Derive(u.o.Key[:], "unionsync agent store"), Rand: u.o.Rand, Log: u.o.Log,
 		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.fault, Lineage: u.lineage(),
@@ -163,6 +166,9 @@ func (u *Union) openStore() error {
 		return fmt.Errorf("open union: %w", err)
 	}
 	u.s, u.met = s, met
+	if err := u.noteIndex(); err != nil {
+		u.o.Log.Warn("the index is made again at the next start", "error", err)
+	}
 	return nil
 }
 

@@ -23,7 +23,8 @@ import (
 
 // adminService is the service of operators and of the other nodes.
 type adminService struct {
-	unionrpcconnect.UnimplementedAdminHandler
+	unionrpcconnect.UnimplementedAdminHandler // calls that this version does not serve
+
 	g *Gate
 }
 

@@ -108,6 +108,7 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	if err := g.takeReturned(ctx, q); err != nil {
 		return nil, err
 	}
+	g.takeKinds(ctx, q)
 	p := &preparing{
 		g: g, device: d, key: known.GetPublicKey(), union: q.GetUnion(), refused: refused,
 		lives: lives, old: !isNewest(lives, q), certified: g.returnedCertificates(q),

@@ -26,7 +26,7 @@ func (g *Gate) fill(q *syncpb.Request, r *syncpb.Response) error {
 	if wire.AddressesHash(addresses) != q.GetClient().GetAddresses() {
 		r.Addresses = addresses
 	}
-	return nil
+	return g.fillKinds(q, r)
 }
 
 // now is the centre's time for people and for entries, never before what the log has.

@@ -146,6 +146,7 @@ type Gate struct {
 	attempts *attempts // wrong codes by the caller's address
 	guesses  *attempts // wrong codes by the code's prefix, at the leader
 	contacts *contacts
+	finder   *finder
 }
 
 // New makes a gate.
@@ -154,17 +155,19 @@ func New(cfg Config) (*Gate, error) {
 		return nil, err
 	}
 	ca := cfg.Node.City.Fingerprint()
-	return &Gate{
+	g := &Gate{
 		cfg:      cfg,
 		history:  ca[:syncproto.HistorySize],
 		turns:    semaphore.NewWeighted(int64(cfg.Capacity.Requests)),
 		attempts: newAttempts(),
 		guesses:  newAttempts(),
 		contacts: newContacts(),
-	}, nil
+	}
+	g.finder = &finder{g: g}
+	return g, nil
 }
 
-// Run commits the notes of exchanges until ctx ends, and those that are left then.
+// Run commits the notes of exchanges, and what rules find on what was merged, until ctx ends.
 func (g *Gate) Run(ctx context.Context) error {
 	tick := time.NewTicker(g.cfg.Capacity.Contacts)
 	defer tick.Stop()
@@ -173,6 +176,9 @@ func (g *Gate) Run(ctx context.Context) error {
 		case <-tick.C:
 			if err := g.flushContacts(ctx); err != nil && ctx.Err() == nil {
 				g.cfg.Logger.Warn("contacts not committed", "error", err)
+			}
+			if err := g.Findings(ctx); err != nil && ctx.Err() == nil {
+				g.cfg.Logger.Warn("findings not committed", "error", err)
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -13,7 +13,7 @@ import (
 // heldReasons decides for each change of a segment whether a value in it keeps it from its
 // record; nil when none does. What cannot be read, and what depends on the record, is for
 // Apply to decide. Rules of a kind never hold a change: they were the agent's to check.
-func heldReasons(kinds *kind.Set, s *session.Segment) []byte {
+func heldReasons(kinds *kind.Versions, s *session.Segment) []byte {
 	var held []byte
 	for i, b := range s.Changes {
 		c, err := syncproto.DecodeChange(b, s.Journal)
@@ -28,12 +28,15 @@ func heldReasons(kinds *kind.Set, s *session.Segment) []byte {
 	return held
 }
 
-// valuesFit checks that every value is canonical for its field's type. A kind, a field or a
-// kind version that is not known here is taken as it comes: an agent may be newer.
-func valuesFit(kinds *kind.Set, c *syncproto.Change) bool {
-	k, ok := kinds.ByNumber(c.Kind)
-	if ok && c.KindVersion > k.Version {
-		ok = false
+// valuesFit checks that every value is canonical for its field's type, by the kind version
+// that the change names: whoever saved it had no other, and newer tables and limits must not
+// hold the work of an agent that was away. A kind, a version or a field that is not known
+// here is taken as it comes: an agent may be newer. No agent writes version 0; that is
+// checked by the version in force.
+func valuesFit(kinds *kind.Versions, c *syncproto.Change) bool {
+	k, ok := kinds.At(c.Kind, c.KindVersion)
+	if c.KindVersion == 0 {
+		k, ok = kinds.Newest().ByNumber(c.Kind)
 	}
 	for i := range c.Edits {
 		e := &c.Edits[i]

@@ -26,10 +26,10 @@ func TestHeldReasons(t *testing.T) {
 	set := encode(birth.Number, syncproto.Edit{Add: [][]byte{[]byte("1990-01-31")}})
 	void := encode(syncproto.FieldVoid, syncproto.Edit{Value: []byte{0xff}})
 	unvoid := encode(syncproto.FieldVoid, syncproto.Edit{Cleared: true})
-	if held := heldReasons(kinds, &session.Segment{Journal: 1, Changes: [][]byte{good, unvoid}}); held != nil {
+	if held := heldReasons(kind.VersionsOf(kinds), &session.Segment{Journal: 1, Changes: [][]byte{good, unvoid}}); held != nil {
 		t.Fatalf("%v", held)
 	}
-	held := heldReasons(kinds, &session.Segment{Journal: 1, Changes: [][]byte{good, bad, {1, 2, 3}, nil, set, void, good}})
+	held := heldReasons(kind.VersionsOf(kinds), &session.Segment{Journal: 1, Changes: [][]byte{good, bad, {1, 2, 3}, nil, set, void, good}})
 	const v = byte(syncproto.HeldValue)
 	if want := []byte{0, v, 0, 0, v, v, 0}; string(held) != string(want) {
 		t.Fatalf("%v, want %v", held, want) // what cannot be read is for Apply to decide
@@ -63,6 +63,6 @@ func FuzzValuesFit(f *testing.F) {
 	f.Add(c.Encode(1))
 	kinds := kind.Embedded()
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		heldReasons(kinds, &session.Segment{Journal: 1, Changes: [][]byte{b}})
+		heldReasons(kind.VersionsOf(kinds), &session.Segment{Journal: 1, Changes: [][]byte{b}})
 	})
 }

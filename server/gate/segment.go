@@ -36,7 +36,7 @@ type preparing struct {
 func (p *preparing) prepare(segments []*session.Segment) error {
 	v := p.g.cfg.Ledger.View(p.union)
 	defer v.Done()
-	kinds := p.g.cfg.Ledger.Kinds()
+	kinds := p.g.cfg.Ledger.Versions()
 	p.outcomes = make([]session.Outcome, len(segments))
 	for i, s := range segments {
 		code := p.refused[i]
@@ -52,7 +52,7 @@ func (p *preparing) prepare(segments []*session.Segment) error {
 }
 
 // segment checks one: the place before it, its signature, its values.
-func (p *preparing) segment(v *ledger.View, kinds *kind.Set, i int, s *session.Segment) (syncproto.Code, error) {
+func (p *preparing) segment(v *ledger.View, kinds *kind.Versions, i int, s *session.Segment) (syncproto.Code, error) {
 	previous := syncproto.Place{Journal: s.Journal}
 	if s.First > 1 {
 		found, _, ok, err := v.Find(s.Journal, s.First-1, s.Previous)

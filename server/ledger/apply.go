@@ -20,10 +20,11 @@ const (
 	typeEnrolled = 5
 	typeNode     = 6
 	typeLife     = 7
-	typeMark     = 11
+	typePublish  = 8
+	typeRevoke   = 9
 
-	typeRevoke     = 9
 	typeRegistered = 10
+	typeMark       = 11
 )
 
 const entryVersion = 1
@@ -52,6 +53,8 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeRevoke
 	case *entrypb.Registered:
 		typ = typeRegistered
+	case *entrypb.Publish:
+		typ = typePublish
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -91,6 +94,8 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.Revoke)
 	case typeRegistered:
 		m = new(entrypb.Registered)
+	case typePublish:
+		m = new(entrypb.Publish)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -101,8 +106,8 @@ func decodeEntry(data []byte) (proto.Message, error) {
 }
 
 // Apply applies the committed entry at a raft index and gives what became of it: for a
-// Batch [][]session.Outcome by item, for a Staff entry StaffResult, for the others nil or
-// an *syncproto.Error that all replicas come to alike. An entry at or below [Ledger.Applied] is skipped
+// Batch [][]session.Outcome by item, for a Staff entry StaffResult, for a Publish entry
+// PublishResult, for the others nil or an *syncproto.Error that all replicas come to alike. An entry at or below [Ledger.Applied] is skipped
 // and gives nil. The error is this replica's own fault, of disk or program: it must stop.
 //
 // What a crash means: before the last commit the index is not in the store, the entry
@@ -171,6 +176,8 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.revoke(m)
 	case *entrypb.Registered:
 		return a.registered(m)
+	case *entrypb.Publish:
+		return a.publish(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }

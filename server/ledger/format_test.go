@@ -73,6 +73,8 @@ func TestGoldenFormats(t *testing.T) {
 		{"code", entry(&entrypb.Code{Time: 1, Hash: []byte{1}, Union: "u", Expires: 2})},
 		{"enrolled", entry(&entrypb.Enrolled{Time: 1, Hash: []byte{1}, Device: []byte{2}, PublicKey: []byte{3}})},
 		{"node", entry(&entrypb.Node{Time: 1, Id: "n1", RaftAddress: "r", ApiAddress: "a"})},
+		{"publish", entry(&entrypb.Publish{Time: 1, Operator: "o", Kinds: []*entrypb.KindFile{{Name: "visit.yaml", Yaml: []byte("kind: visit"), Signature: []byte{9}, Version: 2}}})},
+		{"older kind key", keyOlderKind("visit.yaml", 1)}, {"found key", []byte{keyFound}},
 	} {
 		fmt.Fprintf(&out, "%s %s\n", row.name, hex.EncodeToString(row.bytes))
 	}

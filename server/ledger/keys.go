@@ -27,7 +27,9 @@ import (
 //	y union position                 Revocation of one of the union's devices
 //	s union device                   ContactState
 //	n node                           Node
-//	k name                           KindFile
+//	k name                           KindFile in force
+//	i name version                   KindFile that was in force before
+//	o                                up to where rules were worked out, a position
 //	g number                         Generation: a life of this state
 //	g number random                  Generation: a life that was learned from elsewhere
 //	m                                Meta: what is applied, the head, the time

@@ -34,7 +34,7 @@ type Ledger struct {
 	ts      uint64            // newest commit timestamp: the ledger's own counter
 	pins    map[uint64]int    // read timestamps in use
 	meta    *entrypb.Meta     // as committed
-	kinds   *kind.Set         // nil before genesis
+	kinds   *kind.Versions    // nil before genesis
 	lineage syncproto.Lineage // every life known; empty before genesis
 	moved   chan struct{}     // closed and replaced when the head moves
 }
@@ -109,27 +109,6 @@ func (l *Ledger) load(db *badger.DB) error {
 	return nil
 }
 
-// loadKinds reads the kind files that the state holds; nil before genesis.
-func loadKinds(txn *badger.Txn) (*kind.Set, error) {
-	files := map[string][]byte{}
-	err := eachMessage(txn, []byte{prefixKind}, func(_ []byte, v []byte) error {
-		f := new(entrypb.KindFile)
-		if err := proto.Unmarshal(v, f); err != nil {
-			return fmt.Errorf("read kind file: %w", err)
-		}
-		files[f.GetName()] = f.GetYaml()
-		return nil
-	})
-	if err != nil || len(files) == 0 {
-		return nil, err
-	}
-	set, err := kind.LoadFiles(files)
-	if err != nil {
-		return nil, fmt.Errorf("load kinds of the ledger: %w", err)
-	}
-	return set, nil
-}
-
 // Close closes the store; nothing may be running.
 func (l *Ledger) Close() error {
 	defer l.use.alone()()
@@ -150,13 +129,6 @@ func (l *Ledger) Applied() uint64 {
 
 // Ready reports whether the first entry of the centre has been applied.
 func (l *Ledger) Ready() bool { return l.Kinds() != nil }
-
-// Kinds gives the kind files in force, nil before genesis.
-func (l *Ledger) Kinds() *kind.Set {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.kinds
-}
 
 // Head is the newest position given.
 func (l *Ledger) Head() syncproto.Position {

@@ -67,7 +67,7 @@ func (a *applier) staff(s *entrypb.Staff) (any, error) {
 		}
 	}
 	res.Head = headOf(a.meta)
-	return res, nil
+	return res, a.found(s.GetFound())
 }
 
 func (a *applier) newestTip(union string, j syncproto.JournalID) (syncproto.Place, error) {

@@ -3,6 +3,10 @@
 // between them. A kind is one YAML file (files/*.yaml, embedded); a new kind is a new file
 // and no new code.
 //
+// Files change over time: [Versions] holds a kind in several versions, of which the newest is
+// in force, and [Compatible] says what a new one may not do, since records and changes of all
+// versions stay.
+//
 // The package owns the format of those files, the canonical bytes of every value
 // ([Field.Parse], [Field.Format]) and the checks of a whole record ([Kind.Check]). It is
 // pure: no I/O beyond the [fs.FS] it is given, no clock (today's day is passed in), no

@@ -225,7 +225,10 @@ type Response struct {
 	// The age recipient for bundles, when it differs from the one the agent named.
 	Recipient string `protobuf:"bytes,18,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	// Revocations of devices of this union that the agent may have to hand back.
-	Revocations   []*Revocation `protobuf:"bytes,19,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	Revocations []*Revocation `protobuf:"bytes,19,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// Number and version of each kind in force at the centre, in pairs, by number: only when
+	// their hash is not the one that the agent named.
+	KindsInForce  []uint32 `protobuf:"varint,24,rep,packed,name=kinds_in_force,json=kindsInForce,proto3" json:"kinds_in_force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,6 +392,13 @@ func (x *Response) GetRecipient() string {
 func (x *Response) GetRevocations() []*Revocation {
 	if x != nil {
 		return x.Revocations
+	}
+	return nil
+}
+
+func (x *Response) GetKindsInForce() []uint32 {
+	if x != nil {
+		return x.KindsInForce
 	}
 	return nil
 }
@@ -1600,10 +1610,15 @@ type Client struct {
 	Alarms  uint32 `protobuf:"varint,5,opt,name=alarms,proto3" json:"alarms,omitempty"`
 	// Hash of the addresses that the agent knows (first 4 bytes of SHA-256 over them).
 	Addresses uint32 `protobuf:"fixed32,6,opt,name=addresses,proto3" json:"addresses,omitempty"`
-	// Hash of the kind files that the agent has.
+	// Which kind files of the centre the agent has: first 4 bytes of the SHA-256 over number
+	// and version of each kind in force at the centre, when it lacks none of them; else, or
+	// when it never heard of them, the same over its own.
 	Kinds uint32 `protobuf:"fixed32,7,opt,name=kinds,proto3" json:"kinds,omitempty"`
 	// Hash of the recipient for bundles that the agent knows (first 4 bytes of SHA-256).
-	Recipient     uint32 `protobuf:"fixed32,8,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Recipient uint32 `protobuf:"fixed32,8,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// Number and version of each kind that the agent has, in pairs: only after an answer that
+	// said kinds_in_force, and in a bundle.
+	HaveKinds     []uint32 `protobuf:"varint,12,rep,packed,name=have_kinds,json=haveKinds,proto3" json:"have_kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1692,6 +1707,13 @@ func (x *Client) GetRecipient() uint32 {
 		return x.Recipient
 	}
 	return 0
+}
+
+func (x *Client) GetHaveKinds() []uint32 {
+	if x != nil {
+		return x.HaveKinds
+	}
+	return nil
 }
 
 type KindFile struct {
@@ -1900,7 +1922,7 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\x06proved\x18\r \x01(\v2\x13.unionsync.v1.ProofR\x06proved\x12\x16\n" +
 	"\x06budget\x18\x0e \x01(\rR\x06budget\x12,\n" +
 	"\x06client\x18\x0f \x01(\v2\x14.unionsync.v1.ClientR\x06client\x12\x14\n" +
-	"\x05nonce\x18\x10 \x01(\fR\x05nonce\"\xa7\x06\n" +
+	"\x05nonce\x18\x10 \x01(\fR\x05nonce\"\xcd\x06\n" +
 	"\bResponse\x12\x18\n" +
 	"\ahistory\x18\x01 \x01(\fR\ahistory\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12:\n" +
@@ -1925,7 +1947,8 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"generation\x18\x11 \x01(\v2\x1b.unionsync.v1.GenerationRefR\n" +
 	"generation\x12\x1c\n" +
 	"\trecipient\x18\x12 \x01(\tR\trecipient\x12:\n" +
-	"\vrevocations\x18\x13 \x03(\v2\x18.unionsync.v1.RevocationR\vrevocations\"\xcc\x01\n" +
+	"\vrevocations\x18\x13 \x03(\v2\x18.unionsync.v1.RevocationR\vrevocations\x12$\n" +
+	"\x0ekinds_in_force\x18\x18 \x03(\rR\fkindsInForce\"\xcc\x01\n" +
 	"\bReturned\x128\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\v2\x18.unionsync.v1.GenerationR\n" +
@@ -2023,7 +2046,7 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	" \x01(\bR\x06erased\"7\n" +
 	"\x05Proof\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xd2\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xf1\x01\n" +
 	"\x06Client\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06system\x18\x02 \x01(\tR\x06system\x12\x12\n" +
@@ -2032,7 +2055,9 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\x06alarms\x18\x05 \x01(\rR\x06alarms\x12\x1c\n" +
 	"\taddresses\x18\x06 \x01(\aR\taddresses\x12\x14\n" +
 	"\x05kinds\x18\a \x01(\aR\x05kinds\x12\x1c\n" +
-	"\trecipient\x18\b \x01(\aR\trecipient\"j\n" +
+	"\trecipient\x18\b \x01(\aR\trecipient\x12\x1d\n" +
+	"\n" +
+	"have_kinds\x18\f \x03(\rR\thaveKinds\"j\n" +
 	"\bKindFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x12\n" +

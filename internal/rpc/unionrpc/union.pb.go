@@ -1996,6 +1996,210 @@ func (x *ImportBundleResponse) GetJson() []byte {
 	return nil
 }
 
+type ListKindsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: all kinds, without their files.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// 0: the newest.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsRequest) Reset() {
+	*x = ListKindsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsRequest) ProtoMessage() {}
+
+func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsRequest.ProtoReflect.Descriptor instead.
+func (*ListKindsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListKindsRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ListKindsRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type ListKindsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Json  []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	// The file, when one kind was asked for.
+	Yaml          []byte `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsResponse) Reset() {
+	*x = ListKindsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsResponse) ProtoMessage() {}
+
+func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsResponse.ProtoReflect.Descriptor instead.
+func (*ListKindsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListKindsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+func (x *ListKindsResponse) GetYaml() []byte {
+	if x != nil {
+		return x.Yaml
+	}
+	return nil
+}
+
+type ListFindingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: of all unions.
+	Union         string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Closed        bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFindingsRequest) Reset() {
+	*x = ListFindingsRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFindingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFindingsRequest) ProtoMessage() {}
+
+func (x *ListFindingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFindingsRequest.ProtoReflect.Descriptor instead.
+func (*ListFindingsRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListFindingsRequest) GetUnion() string {
+	if x != nil {
+		return x.Union
+	}
+	return ""
+}
+
+func (x *ListFindingsRequest) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+type ListFindingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFindingsResponse) Reset() {
+	*x = ListFindingsResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFindingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFindingsResponse) ProtoMessage() {}
+
+func (x *ListFindingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFindingsResponse.ProtoReflect.Descriptor instead.
+func (*ListFindingsResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListFindingsResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_internal_rpc_unionrpc_union_proto protoreflect.FileDescriptor
 
 const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
@@ -2143,10 +2347,22 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\"B\n" +
 	"\x14ImportBundleResponse\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12\x12\n" +
-	"\x04json\x18\x02 \x01(\fR\x04json2\x8c\x01\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json\"@\n" +
+	"\x10ListKindsRequest\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\";\n" +
+	"\x11ListKindsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\x12\x12\n" +
+	"\x04yaml\x18\x02 \x01(\fR\x04yaml\"C\n" +
+	"\x13ListFindingsRequest\x12\x14\n" +
+	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
+	"\x06closed\x18\x02 \x01(\bR\x06closed\"*\n" +
+	"\x14ListFindingsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xc1\t\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xf6\n" +
+	"\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -2162,7 +2378,9 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\tListCases\x12\".unionsync.rpc.v1.ListCasesRequest\x1a#.unionsync.rpc.v1.ListCasesResponse\x12K\n" +
 	"\x06Decide\x12\x1f.unionsync.rpc.v1.DecideRequest\x1a .unionsync.rpc.v1.DecideResponse\x12]\n" +
 	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponse\x12f\n" +
-	"\x0fListGenerations\x12(.unionsync.rpc.v1.ListGenerationsRequest\x1a).unionsync.rpc.v1.ListGenerationsResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
+	"\x0fListGenerations\x12(.unionsync.rpc.v1.ListGenerationsRequest\x1a).unionsync.rpc.v1.ListGenerationsResponse\x12T\n" +
+	"\tListKinds\x12\".unionsync.rpc.v1.ListKindsRequest\x1a#.unionsync.rpc.v1.ListKindsResponse\x12]\n" +
+	"\fListFindings\x12%.unionsync.rpc.v1.ListFindingsRequest\x1a&.unionsync.rpc.v1.ListFindingsResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
 var (
 	file_internal_rpc_unionrpc_union_proto_rawDescOnce sync.Once
@@ -2176,7 +2394,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
@@ -2212,26 +2430,30 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*DecideResponse)(nil),          // 31: unionsync.rpc.v1.DecideResponse
 	(*ImportBundleRequest)(nil),     // 32: unionsync.rpc.v1.ImportBundleRequest
 	(*ImportBundleResponse)(nil),    // 33: unionsync.rpc.v1.ImportBundleResponse
-	nil,                             // 34: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                             // 35: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	nil,                             // 36: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	(*syncpb.GenerationRef)(nil),    // 37: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),             // 38: unionsync.v1.Slot
-	(*syncpb.Request)(nil),          // 39: unionsync.v1.Request
-	(*syncpb.Response)(nil),         // 40: unionsync.v1.Response
+	(*ListKindsRequest)(nil),        // 34: unionsync.rpc.v1.ListKindsRequest
+	(*ListKindsResponse)(nil),       // 35: unionsync.rpc.v1.ListKindsResponse
+	(*ListFindingsRequest)(nil),     // 36: unionsync.rpc.v1.ListFindingsRequest
+	(*ListFindingsResponse)(nil),    // 37: unionsync.rpc.v1.ListFindingsResponse
+	nil,                             // 38: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 39: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 40: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 41: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 42: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 43: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 44: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	37, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	38, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	34, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	41, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	42, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	38, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	35, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	39, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
 	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	36, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	39, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	40, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	43, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
 	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
 	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
 	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
@@ -2247,24 +2469,28 @@ var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
 	30, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
 	32, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
 	26, // 25: unionsync.rpc.v1.Admin.ListGenerations:input_type -> unionsync.rpc.v1.ListGenerationsRequest
-	40, // 26: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 27: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 28: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 29: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 30: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 31: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 32: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 33: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	19, // 34: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
-	21, // 35: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
-	23, // 36: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
-	25, // 37: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
-	29, // 38: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
-	31, // 39: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
-	33, // 40: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
-	27, // 41: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
-	26, // [26:42] is the sub-list for method output_type
-	10, // [10:26] is the sub-list for method input_type
+	34, // 26: unionsync.rpc.v1.Admin.ListKinds:input_type -> unionsync.rpc.v1.ListKindsRequest
+	36, // 27: unionsync.rpc.v1.Admin.ListFindings:input_type -> unionsync.rpc.v1.ListFindingsRequest
+	44, // 28: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 29: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 30: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 31: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 32: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 33: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 34: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 35: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	19, // 36: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	21, // 37: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	23, // 38: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	25, // 39: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	29, // 40: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	31, // 41: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	33, // 42: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	27, // 43: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
+	35, // 44: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
+	37, // 45: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
+	28, // [28:46] is the sub-list for method output_type
+	10, // [10:28] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2281,7 +2507,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

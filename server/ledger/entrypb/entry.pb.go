@@ -655,7 +655,10 @@ type Staff struct {
 	Actor   string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	Changes []*StaffChange         `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	// The node that proposed, which signs each union's last place afterwards.
-	Node          string `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	Node string `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	// Up to this position rules were worked out on all records touched; 0: this entry does not
+	// say.
+	Found         uint64 `protobuf:"varint,12,opt,name=found,proto3" json:"found,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -716,6 +719,13 @@ func (x *Staff) GetNode() string {
 		return x.Node
 	}
 	return ""
+}
+
+func (x *Staff) GetFound() uint64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
 }
 
 type StaffChange struct {
@@ -2211,12 +2221,13 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x06alarms\x18\x05 \x01(\rR\x06alarms\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x1f\n" +
 	"\vclient_time\x18\a \x01(\x03R\n" +
-	"clientTime\"\x81\x01\n" +
+	"clientTime\"\x97\x01\n" +
 	"\x05Staff\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12:\n" +
 	"\achanges\x18\x03 \x03(\v2 .unionsync.ledger.v1.StaffChangeR\achanges\x12\x12\n" +
-	"\x04node\x18\x04 \x01(\tR\x04node\"\x86\x02\n" +
+	"\x04node\x18\x04 \x01(\tR\x04node\x12\x14\n" +
+	"\x05found\x18\f \x01(\x04R\x05found\"\x86\x02\n" +
 	"\vStaffChange\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +

@@ -70,6 +70,10 @@ const (
 	AdminImportBundleProcedure = "/unionsync.rpc.v1.Admin/ImportBundle"
 	// AdminListGenerationsProcedure is the fully-qualified name of the Admin's ListGenerations RPC.
 	AdminListGenerationsProcedure = "/unionsync.rpc.v1.Admin/ListGenerations"
+	// AdminListKindsProcedure is the fully-qualified name of the Admin's ListKinds RPC.
+	AdminListKindsProcedure = "/unionsync.rpc.v1.Admin/ListKinds"
+	// AdminListFindingsProcedure is the fully-qualified name of the Admin's ListFindings RPC.
+	AdminListFindingsProcedure = "/unionsync.rpc.v1.Admin/ListFindings"
 )
 
 // UnionClient is a client for the unionsync.rpc.v1.Union service.
@@ -196,6 +200,10 @@ type AdminClient interface {
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
 	// ListGenerations lists the lives of the centre that are known.
 	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
+	// ListKinds lists the kinds in force, or gives one version of a kind's file.
+	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// ListFindings lists what rules found on records after a merge.
+	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 }
 
 // NewAdminClient constructs a client for the unionsync.rpc.v1.Admin service. By default, it uses
@@ -293,6 +301,18 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("ListGenerations")),
 			connect.WithClientOptions(opts...),
 		),
+		listKinds: connect.NewClient[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse](
+			httpClient,
+			baseURL+AdminListKindsProcedure,
+			connect.WithSchema(adminMethods.ByName("ListKinds")),
+			connect.WithClientOptions(opts...),
+		),
+		listFindings: connect.NewClient[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse](
+			httpClient,
+			baseURL+AdminListFindingsProcedure,
+			connect.WithSchema(adminMethods.ByName("ListFindings")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -312,6 +332,8 @@ type adminClient struct {
 	decide          *connect.Client[unionrpc.DecideRequest, unionrpc.DecideResponse]
 	importBundle    *connect.Client[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse]
 	listGenerations *connect.Client[unionrpc.ListGenerationsRequest, unionrpc.ListGenerationsResponse]
+	listKinds       *connect.Client[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse]
+	listFindings    *connect.Client[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse]
 }
 
 // Join calls unionsync.rpc.v1.Admin.Join.
@@ -384,6 +406,16 @@ func (c *adminClient) ListGenerations(ctx context.Context, req *connect.Request[
 	return c.listGenerations.CallUnary(ctx, req)
 }
 
+// ListKinds calls unionsync.rpc.v1.Admin.ListKinds.
+func (c *adminClient) ListKinds(ctx context.Context, req *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error) {
+	return c.listKinds.CallUnary(ctx, req)
+}
+
+// ListFindings calls unionsync.rpc.v1.Admin.ListFindings.
+func (c *adminClient) ListFindings(ctx context.Context, req *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
+	return c.listFindings.CallUnary(ctx, req)
+}
+
 // AdminHandler is an implementation of the unionsync.rpc.v1.Admin service.
 type AdminHandler interface {
 	Join(context.Context, *connect.Request[unionrpc.JoinRequest]) (*connect.Response[unionrpc.JoinResponse], error)
@@ -408,6 +440,10 @@ type AdminHandler interface {
 	ImportBundle(context.Context, *connect.Request[unionrpc.ImportBundleRequest]) (*connect.Response[unionrpc.ImportBundleResponse], error)
 	// ListGenerations lists the lives of the centre that are known.
 	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
+	// ListKinds lists the kinds in force, or gives one version of a kind's file.
+	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// ListFindings lists what rules found on records after a merge.
+	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -501,6 +537,18 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("ListGenerations")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminListKindsHandler := connect.NewUnaryHandler(
+		AdminListKindsProcedure,
+		svc.ListKinds,
+		connect.WithSchema(adminMethods.ByName("ListKinds")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminListFindingsHandler := connect.NewUnaryHandler(
+		AdminListFindingsProcedure,
+		svc.ListFindings,
+		connect.WithSchema(adminMethods.ByName("ListFindings")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/unionsync.rpc.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminJoinProcedure:
@@ -531,6 +579,10 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminImportBundleHandler.ServeHTTP(w, r)
 		case AdminListGenerationsProcedure:
 			adminListGenerationsHandler.ServeHTTP(w, r)
+		case AdminListKindsProcedure:
+			adminListKindsHandler.ServeHTTP(w, r)
+		case AdminListFindingsProcedure:
+			adminListFindingsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -594,4 +646,12 @@ func (UnimplementedAdminHandler) ImportBundle(context.Context, *connect.Request[
 
 func (UnimplementedAdminHandler) ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListGenerations is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListKinds is not implemented"))
+}
+
+func (UnimplementedAdminHandler) ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListFindings is not implemented"))
 }
