@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"bufio"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -32,18 +35,49 @@ func play(t testing.TB, seed uint64, unions, nights int) Result {
 	return r
 }
 
+// TestWorlds plays a few small worlds. `make sim` plays more.
 func TestWorlds(t *testing.T) {
-	for seed := range uint64(6) {
-		r := play(t, seed, 2, 60)
-		t.Logf("seed %d: %s %d faults %v", seed, r.Hash, r.Faults, r.Events)
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			r := play(t, 1000+seed, 2, 50)
+			t.Logf("%s %d faults %v", r.Hash, r.Faults, r.Events)
+		})
 	}
 }
 
-// TestSameSeedSameTrace: a world is repeated by its seed.
+// TestSameSeedSameTrace: a world is repeated by its seed alone.
 func TestSameSeedSameTrace(t *testing.T) {
 	for seed := range uint64(3) {
-		if a, b := play(t, seed, 2, 60), play(t, seed, 2, 60); a.Hash != b.Hash {
-			t.Errorf("seed %d gives %s, then %s", seed, a.Hash, b.Hash)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			if a, b := play(t, seed, 2, 40), play(t, seed, 2, 40); a.Hash != b.Hash {
+				t.Errorf("%s, then %s", a.Hash, b.Hash)
+			}
+		})
+	}
+}
+
+// TestSeedsThatFailedOnce plays the list in testdata.
+func TestSeedsThatFailedOnce(t *testing.T) {
+	f, err := os.Open("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := lines.Text()
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		var seed uint64
+		var unions, nights int
+		if _, err := fmt.Sscan(line, &seed, &unions, &nights); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			play(t, seed, unions, nights)
+		})
 	}
 }
