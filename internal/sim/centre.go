@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,13 +29,14 @@ const replicas = 2
 
 // centre is the city's centre: one gate over replicas of the ledger, without raft.
 type centre struct {
-	w     *world
-	node  *trust.Node
-	nodes [replicas]*ledger.Ledger
-	index uint64
-	gate  *gate.Gate
-	count *counting
-	lives int // of the centre, this one included
+	w       *world
+	node    *trust.Node
+	nodes   [replicas]*ledger.Ledger
+	index   uint64
+	gate    *gate.Gate
+	count   *counting
+	lives   int // of the centre, this one included
+	archive archive
 }
 
 // newCentre founds the city.
@@ -47,7 +49,8 @@ func newCentre(w *world) (*centre, error) {
 	if err != nil {
 		return nil, fmt.Errorf("found city: %w", err)
 	}
-	c := &centre{w: w, node: node, lives: 1}
+	c := &centre{w: w, node: node}
+	w.centre = c
 	if err := c.openLedgers(); err != nil {
 		return nil, err
 	}
@@ -78,10 +81,10 @@ func (c *centre) openGate() (err error) {
 // found makes the first entry of the centre.
 func (c *centre) found() error {
 	g := syncproto.Generation{Number: 1, Random: roll(c.w.o.Seed, "generation").Uint64(), Operator: "op", Reason: "first start"}
+	first := c.entryOf(g)
 	e := &entrypb.Genesis{
 		LogId: []byte("sim log id 00001"), Time: c.w.now.Unix(), Ca: c.node.City.Certificate().Raw, Sealed: c.node.City.Sealed(),
-		Generation: &entrypb.Generation{Number: 1, Random: g.Random, Operator: g.Operator, Reason: g.Reason,
-			Signature: c.node.City.Sign(syncproto.DomainGeneration, g.Message())},
+		Generation: first,
 	}
 	for _, f := range c.w.kinds.Files() {
 		e.Kinds = append(e.Kinds, &entrypb.KindFile{Name: f.Name, Yaml: f.Data})
@@ -105,6 +108,7 @@ func (c *centre) apply(m proto.Message) (any, error) {
 // Propose implements gate.Log.
 func (c *centre) Propose(_ context.Context, entry []byte) (first any, err error) {
 	c.index++
+	before := c.head()
 	for i, l := range c.nodes {
 		res, err := l.Apply(c.index, entry)
 		if err != nil {
@@ -117,7 +121,10 @@ func (c *centre) Propose(_ context.Context, entry []byte) (first any, err error)
 	if refused, ok := first.(*syncproto.Error); ok && refused != nil {
 		return nil, refused
 	}
-	return first, nil
+	if err := c.logLives(); err != nil {
+		return nil, err
+	}
+	return first, c.w.oracle.logged(c.w, before)
 }
 
 // Commit implements gate.Log: the leader's holds of this world are decided here.
@@ -180,7 +187,11 @@ func (c *centre) enrol(p *pc, union string) error {
 	if _, err := c.apply(&entrypb.Code{Time: now, Hash: hash, Union: union, Expires: now + 60}); err != nil {
 		return err
 	}
-	_, err := c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: []byte("unused")})
+	cert, err := c.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), c.w.now)
+	if err != nil {
+		return err
+	}
+	_, err = c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: cert.Raw})
 	return err
 }
 

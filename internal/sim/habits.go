@@ -7,6 +7,7 @@ type Features struct {
 	Images  bool // PCs put back to an old copy, or cloned
 	Crash   bool // power cuts in the middle of writes, damaged frames
 	Restore bool // the centre is restored from a backup
+	Amnesia bool // by an operator who does not look at the list of lives
 	Silent  bool // the centre goes back without saying so
 	Hold    bool // the centre holds changes
 	Accept  bool // staff accept and drop held changes
@@ -31,7 +32,7 @@ type habits struct {
 	crash, restart, image, clock float64 // each night of a PC
 	damage, full                 float64
 	backup, restore, silent      float64 // each night of the centre
-	hold, accept                 float64
+	hold, accept, amnesia        float64
 	lineBytes                    int // the most that the line carries at once; 0: anything
 }
 
@@ -60,7 +61,7 @@ func newHabits(d dice, f Features) habits {
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.003, 0.03)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
 		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.004, 0.05)), silent: on(f.Silent, d.level(0.002, 0.01)),
-		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, 0.3),
+		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, 0.3), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
 	}
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)
@@ -88,7 +89,7 @@ func ParseFeatures(s string) (Features, bool) {
 
 func (f *Features) names() map[string]*bool {
 	return map[string]*bool{
-		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
+		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "amnesia": &f.Amnesia, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
 		"bundles": &f.Bundles, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
 	}
 }

@@ -16,6 +16,7 @@ type model struct {
 	pos   map[syncproto.Position]*logged
 	recs  map[recordName]*naive
 	queue map[queueName][]*logged // held changes of a journal to a record, in order
+	ends  map[syncproto.Dot]*decided
 }
 
 type recordName struct {
@@ -44,7 +45,7 @@ func (x *logged) name() recordName { return recordName{x.Union, x.change.Key()} 
 func (w *world) readModel() (*model, error) {
 	m := &model{
 		w: w, at: map[syncproto.Dot]*logged{}, pos: map[syncproto.Position]*logged{},
-		recs: map[recordName]*naive{}, queue: map[queueName][]*logged{},
+		recs: map[recordName]*naive{}, queue: map[queueName][]*logged{}, ends: map[syncproto.Dot]*decided{},
 	}
 	_, err := w.centre.nodes[0].Log(0, func(it *ledger.LogItem) error {
 		x := &logged{LogItem: it}
@@ -79,36 +80,6 @@ func (m *model) next(x *logged) error {
 		return m.w.violate("I1 %s at %s: the record is another after it: %s", x.dot(), x.Position, r)
 	}
 	return nil
-}
-
-// judge does with a readable change what its verdict says, and says whether that is right.
-func (m *model) judge(x *logged) error {
-	q := queueName{x.name(), x.Place.Journal}
-	drops := x.change.Verb == syncproto.VerbDrop && len(x.change.Edits) == 0
-	behind := len(m.queue[q]) > 0 && !drops
-	switch {
-	case behind && !x.held:
-		return m.w.violate("I1 %s is %s, though %s before it is held", x.dot(), x.Verdict.Kind, m.queue[q][0].dot())
-	case x.held && x.Verdict.Reason == syncproto.HeldBehind && !behind:
-		return m.w.violate("I1 %s is held behind nothing", x.dot())
-	case x.held:
-		m.queue[q] = append(m.queue[q], x)
-	case drops:
-		m.drop(q, x.change)
-	default:
-		m.record(x.name()).merge(m.classOf, x.change, x.dot())
-	}
-	return nil
-}
-
-func (m *model) drop(q queueName, c *syncproto.Change) {
-	m.queue[q] = slices.DeleteFunc(m.queue[q], func(h *logged) bool {
-		if !slices.Contains(c.Resolves, syncproto.FieldDot{Dot: h.dot()}) {
-			return false
-		}
-		h.held, h.gone = false, true
-		return true
-	})
 }
 
 func (m *model) record(n recordName) *naive {

@@ -2,9 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
+	"unionsync/server/ledger"
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
 )
@@ -15,6 +18,8 @@ type oracle struct {
 	saved    map[syncproto.Dot]*saved
 	records  map[string][]record // by union, in the order in which they were made
 	receipts map[receiptKey]receipt
+	staff    map[syncproto.Dot][]byte             // what the centre itself ever wrote
+	given    map[syncproto.Position]syncproto.Dot // every position ever given
 }
 
 // saved is a change that a person saw as saved.
@@ -40,7 +45,8 @@ type receipt struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{saved: map[syncproto.Dot]*saved{}, records: map[string][]record{}, receipts: map[receiptKey]receipt{}}
+	return &oracle{saved: map[syncproto.Dot]*saved{}, records: map[string][]record{}, receipts: map[receiptKey]receipt{},
+		staff: map[syncproto.Dot][]byte{}, given: map[syncproto.Position]syncproto.Dot{}}
 }
 
 // save takes note of a change that is saved.
@@ -130,11 +136,54 @@ func (l *line) took(cursor syncproto.Position) {
 	if t == nil || cursor != syncproto.Position(t.r.GetPage().GetNext()) || t.q.GetCursor() != t.r.GetPage().GetStart() {
 		return
 	}
+	own := map[syncproto.Dot]bool{}
+	for _, d := range l.s.own {
+		own[d] = true
+	}
+	last := map[syncproto.JournalID]syncproto.Hash{}
 	for _, c := range t.r.GetPage().GetLog() {
-		if p, ok := l.w.centre.placeAt(syncproto.Position(c.GetPosition())); ok && p.Journal != l.s.head.Journal {
+		p := placeOf(c, last)
+		if last[p.Journal] = p.Hash; !own[p.Dot()] {
 			l.s.holds[p.Dot()] = true
 		}
 	}
+}
+
+// placeOf works out the place of a change of a page's log.
+func placeOf(c *syncpb.LoggedChange, last map[syncproto.JournalID]syncproto.Hash) syncproto.Place {
+	p := syncproto.Place{Journal: syncproto.JournalID(c.GetJournal()), Seq: c.GetSeq()}
+	if len(c.GetHash()) > 0 {
+		copy(p.Hash[:], c.GetHash())
+		return p
+	}
+	previous := last[p.Journal]
+	if len(c.GetPrevious()) > 0 || p.Seq == 1 {
+		previous = syncproto.Hash{}
+		copy(previous[:], c.GetPrevious())
+	}
+	p.Hash = sha256.Sum256(append(previous[:], c.GetChange()...))
+	return p
+}
+
+// logged takes note of what came into the log above a position: what the centre wrote
+// itself, and that no position is given twice.
+func (o *oracle) logged(w *world, before syncproto.Position) error {
+	if w.centre.head() == before {
+		return nil
+	}
+	var bad error
+	_, err := w.centre.nodes[0].Log(before, func(it *ledger.LogItem) error {
+		if was, ok := o.given[it.Position]; ok && was != it.Place.Dot() && w.habits.amnesia == 0 {
+			bad = w.violate("I2 position %s was given to %s and is given to %s", it.Position, was, it.Place.Dot())
+			return bad
+		}
+		o.given[it.Position] = it.Place.Dot()
+		if w.centre.ownJournal(it.Union, it.Place.Journal) {
+			o.staff[it.Place.Dot()] = bytes.Clone(it.Bytes)
+		}
+		return nil
+	})
+	return errors.Join(err, bad)
 }
 
 // describe names a change for a violation.

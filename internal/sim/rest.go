@@ -53,7 +53,7 @@ func (w *world) shape() (string, error) {
 		if err != nil {
 			return "", w.violate("%s: state: %v", s, err)
 		}
-		out += fmt.Sprintf(" %s:%s,%d,%d,%d,%d,%v", s, st.Cursor, st.Head.Seq, st.Receipt.Seq, st.Answered, len(st.Wants), st.Refetch)
+		out += fmt.Sprintf(" %s:%s,%d,%d,%d,%d,%v,%d,%d", s, st.Cursor, st.Head.Seq, st.Receipt.Seq, st.Answered, len(st.Wants), st.Refetch, len(st.Confirms), len(st.Lineage))
 	}
 	return out, nil
 }

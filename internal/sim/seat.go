@@ -53,13 +53,6 @@ func (s *seat) create() error {
 		return err
 	}
 	s.u, s.head.Journal = u, u.JournalID()
-	g, err := s.pc.w.centre.generation()
-	if err != nil {
-		return err
-	}
-	if err := u.PutFacts(union.Generation(uint16(g.GetNumber()), g.GetRandom())); err != nil {
-		return err
-	}
 	return s.exchange()
 }
 
@@ -184,6 +177,9 @@ func (s *seat) exchange() error {
 	if err := l.settled(); err != nil {
 		return err
 	}
+	if bad := s.alarming(r); bad != nil {
+		return bad
+	}
 	if err == nil {
 		return s.adopt() // what was saved midway
 	}
@@ -194,6 +190,23 @@ func (s *seat) exchange() error {
 		return s.adopt()
 	}
 	return s.pc.w.violate("I8 %s: exchange: %v", s, err)
+}
+
+// alarming looks for alarms without a cause.
+func (s *seat) alarming(r union.Result) error {
+	for _, c := range r.Notices {
+		switch c {
+		case syncproto.CodeDigest:
+			return s.pc.w.violate("I3 %s: a digest alarm", s)
+		case syncproto.CodeCentreBehind:
+			return s.pc.w.violate("I6 %s: the centre is said to be behind, and it is not", s)
+		case syncproto.CodeForked:
+			if !s.pc.w.o.Features.Images {
+				return s.pc.w.violate("I6 %s: a fork without a cause", s)
+			}
+		}
+	}
+	return nil
 }
 
 // expected tells whether an exchange may fail in this way after what was done to it.

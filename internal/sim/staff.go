@@ -15,7 +15,7 @@ func (w *world) atTheCentre() error {
 			return err
 		}
 	}
-	return nil
+	return w.operate()
 }
 
 // staffEdit sets a field of some record at the centre.
@@ -52,17 +52,7 @@ func (w *world) staff(changes ...*entrypb.StaffChange) error {
 // head is the newest position.
 func (c *centre) head() syncproto.Position { return c.nodes[0].Head() }
 
-// lineage is every life of the centre.
-func (c *centre) lineage() syncproto.Lineage { return nil }
-
-// holds reports whether every later life of the centre kept a position.
-func (c *centre) holds(p syncproto.Position) bool { return c.lineage().Holds(p) }
-
-// placeAt gives the place that stands at a position of the log.
-func (c *centre) placeAt(syncproto.Position) (syncproto.Place, bool) { return syncproto.Place{}, false }
-
 // ownJournal reports whether a journal is the centre's own for a union, of any of its lives.
 func (c *centre) ownJournal(union string, j syncproto.JournalID) bool {
-	g, err := c.generation()
-	return err == nil && j == ledger.StaffJournal(union, g.GetRandom())
+	return ledger.IsStaffJournal(c.everyLife(), union, j)
 }

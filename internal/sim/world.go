@@ -107,7 +107,7 @@ func (w *world) play() error {
 
 // found makes the city, its PCs and their first exchange.
 func (w *world) found() (err error) {
-	if w.centre, err = newCentre(w); err != nil {
+	if _, err = newCentre(w); err != nil {
 		return err
 	}
 	for i := range w.o.Unions {
@@ -124,7 +124,10 @@ func (w *world) found() (err error) {
 			}
 		}
 	}
-	return w.newCounting()
+	if err := w.newCounting(); err != nil {
+		return err
+	}
+	return w.centre.backUp()
 }
 
 // aNight is what happens from one evening to the next, in an order of its own each night.
