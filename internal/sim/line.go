@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
@@ -134,6 +135,7 @@ func (l *line) answered(q *syncpb.Request, b []byte, f fate) (*syncpb.Response, 
 		return nil, l.w.violate("%s: an answer cannot be read: %v", l.s, err)
 	}
 	l.last = &taken{q: proto.CloneOf(q), r: proto.CloneOf(home)}
+	l.tell(q, home)
 	return home, l.w.oracle.answer(l.w, l.s, q, home)
 }
 
@@ -269,4 +271,21 @@ func deadErr(s *seat) error {
 		return syncproto.Fail(syncproto.CodeUnreachable, "sim", errDead)
 	}
 	return nil
+}
+
+// tell writes a round into the trace.
+func (l *line) tell(q *syncpb.Request, r *syncpb.Response) {
+	l.w.trace.line("  %s round %d: life %d cursor %s head %d receipt %d batch %s want %d returned %d -> life %d of %d tips %d verdicts %d refused %v receipt %d page %d log %d next %s more %v wanted %d",
+		l.s, l.rounds, q.GetGeneration().GetNumber(), syncproto.Position(q.GetCursor()), q.GetHead().GetSeq(), q.GetReceipt().GetSeq(), batchOf(q), len(q.GetWant()), len(q.GetReturned()),
+		r.GetGeneration().GetNumber(), len(r.GetGenerations()), len(r.GetTips()), len(r.GetVerdicts()), r.GetRefused(), r.GetReceipt().GetPlace().GetSeq(),
+		len(r.GetPage().GetRecords()), len(r.GetPage().GetLog()), syncproto.Position(r.GetPage().GetNext()), r.GetPage().GetMore(), len(r.GetWanted()))
+}
+
+// batchOf names the segments of a request.
+func batchOf(q *syncpb.Request) string {
+	out := ""
+	for _, s := range q.GetBatch() {
+		out += fmt.Sprintf("[%08x %d+%d]", uint32(s.GetJournal()), s.GetFirst(), len(s.GetChanges()))
+	}
+	return out
 }
