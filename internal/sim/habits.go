@@ -20,7 +20,7 @@ type Features struct {
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Hold: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Hold: true, Census: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any

@@ -79,13 +79,39 @@ func (c *centre) backUp() error {
 // mark tells the centre up to where every backup that is offered has the log.
 func (c *centre) mark() error {
 	low := c.archive.offered[0].head
-	for _, b := range c.archive.offered {
-		low = min(low, b.head)
+	for _, b := range c.archive.offered[1:] {
+		low = common(c.archive.lives, low, b.head)
 	}
-	low = c.everyLife().Cut(low)
 	c.w.trace.line("watermark %s", low)
 	_, err := c.apply(&entrypb.Watermark{Time: c.w.now.Unix(), Position: uint64(low)})
 	return err
+}
+
+// common gives the newest position that the logs up to two positions have in common.
+func common(lives []*entrypb.Generation, a, b syncproto.Position) syncproto.Position {
+	best, other := syncproto.Position(0), past(lives, b)
+	for generation, end := range past(lives, a) {
+		if theirs, ok := other[generation]; ok {
+			best = max(best, min(end, theirs))
+		}
+	}
+	return best
+}
+
+// past says what a log up to a position consists of: of each life its last position there.
+func past(lives []*entrypb.Generation, end syncproto.Position) map[uint16]syncproto.Position {
+	out := map[uint16]syncproto.Position{}
+	for end > 0 {
+		out[end.Generation()] = end
+		base := syncproto.Position(0)
+		for _, g := range lives {
+			if uint16(g.GetNumber()) == end.Generation() && (base == 0 || base > syncproto.Position(g.GetBase())) {
+				base = syncproto.Position(g.GetBase())
+			}
+		}
+		end = base
+	}
+	return out
 }
 
 // everyLife is the lineage as the archive knows it.
