@@ -73,6 +73,14 @@ vuln: ## known vulnerabilities, where their database can be reached
 bench: ## the benchmark program: one line "name value unit" each
 	@$(GO) run ./internal/bench
 
+.PHONY: sim
+sim: ## the simulation: SEED= UNIONS= NIGHTS= (FEATURES= WORKERS= TRACE=1)
+	@CGO_ENABLED=0 $(GO) run ./internal/sim/play
+
+.PHONY: sim-long
+sim-long: ## at least 10,000 union-years of it, 2,500 worlds with a seed each
+	@UNIONS=$${UNIONS:-10000} CGO_ENABLED=0 $(GO) run ./internal/sim/play
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' $(SOURCES) | sort | while read -r file; do \

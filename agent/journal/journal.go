@@ -29,7 +29,10 @@ type Options struct {
 	Rand    io.Reader                        // of ids and nonces; default crypto/rand
 	Timeout time.Duration                    // how long to wait for another program; default 10 s
 	Free    func(dir string) (uint64, error) // bytes free on the disk; default [FreeBytes]
-	commit  func(tx *bbolt.Tx) error         // tests put faults here
+	// Fault, if set, is asked before each commit and again once it is done; its error stands
+	// for the disk's. Tests and the simulation only.
+	Fault  func(done bool) error
+	commit func(tx *bbolt.Tx) error // tests put faults here
 }
 
 // Journal is one open journal. It is safe for concurrent use; writes stand in line.
@@ -165,8 +168,22 @@ func (o *Options) defaults() {
 		o.Free = FreeBytes
 	}
 	if o.commit == nil {
-		o.commit = (*bbolt.Tx).Commit
+		o.commit = (&Options{Fault: o.Fault}).commitFaulty
 	}
+}
+
+// commitFaulty commits, with Fault around it.
+func (o *Options) commitFaulty(tx *bbolt.Tx) error {
+	if o.Fault == nil {
+		return tx.Commit()
+	}
+	if err := o.Fault(false); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return o.Fault(true)
 }
 
 // openFile opens bbolt and keeps the file's handle, so that the lock can be given back

@@ -34,6 +34,41 @@ type Options struct {
 	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
 	Free  func(dir string) (uint64, error)
 	fault func() error // tests: a failing store
+
+	// Fault, if set, is asked at each step of a write; its error stands for the disk's.
+	// Tests and the simulation only.
+	Fault func(Step) error
+}
+
+// Step is a moment in a write at which a PC may lose power.
+type Step string
+
+// Steps.
+const (
+	StepJournal     Step = "journal"      // before the journal's commit
+	StepJournalDone Step = "journal done" // after it: the change is saved, nobody was told
+	StepStore       Step = "store"        // before the store's commit; of a base: it is renamed
+)
+
+// storeFault is what the store asks before it commits.
+func (o *Options) storeFault() func() error {
+	if o.Fault == nil {
+		return o.fault
+	}
+	return func() error { return o.Fault(StepStore) }
+}
+
+// journalFault is what the journal asks around its commit.
+func (o *Options) journalFault() func(done bool) error {
+	if o.Fault == nil {
+		return nil
+	}
+	return func(done bool) error {
+		if done {
+			return o.Fault(StepJournalDone)
+		}
+		return o.Fault(StepJournal)
+	}
 }
 
 // Union is one open union. It is safe for concurrent use.
@@ -118,7 +153,7 @@ func (o *Options) defaults() {
 }
 
 func (o *Options) journal() journal.Options {
-	return journal.Options{Key: seal.Derive(o.Key[:], "unionsync agent journal"), Rand: o.Rand, Timeout: o.Timeout, Free: o.room}
+	return journal.Options{Key: seal.Derive(o.Key[:], "unionsync agent journal"), Rand: o.Rand, Timeout: o.Timeout, Free: o.room, Fault: o.journalFault()}
 }
 
 // reserveBytes stay free for the store. Badger writes through memory maps: one that finds
@@ -160,7 +195,7 @@ func (u *Union) openStore() error {
 	}
 	s, met, err := store.Open(u.dir, u.source(fetched != nil), store.Options{
 		Key: seal.Derive(u.o.Key[:], "unionsync agent store"), Rand: u.o.Rand, Log: u.o.Log,
-		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.fault, Lineage: u.lineage(),
+		Classes: u.classes, Tokens: u.tokensOf, Fault: u.o.storeFault(), Lineage: u.lineage(),
 	})
 	if err != nil {
 		return fmt.Errorf("open union: %w", err)

@@ -1,0 +1,204 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+
+	"unionsync/server/ledger"
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+)
+
+// backup is a state of the centre that is offered for restore.
+type backup struct {
+	head  syncproto.Position
+	state []byte
+	index uint64
+}
+
+// archive is what stands outside the centre: backups, and every life that ever began.
+type archive struct {
+	offered []backup
+	lives   []*entrypb.Generation
+}
+
+const maxBackups = 6
+
+// operate is what operators do in a night: backups, old ones dropped, restores.
+func (w *world) operate() error {
+	h, d := w.habits, w.dice
+	if d.chance(h.backup) {
+		if err := w.centre.backUp(); err != nil {
+			return err
+		}
+	}
+	if n := len(w.centre.archive.offered); n > maxBackups || n > 1 && d.chance(h.backup/2) {
+		w.centre.archive.offered = w.centre.archive.offered[1:]
+		if err := w.centre.mark(); err != nil {
+			return err
+		}
+	}
+	for d.chance(h.restore) { // twice in a row at times
+		if err := w.aDisaster(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aDisaster restores the centre from one of the backups, or has it recovered by force.
+func (w *world) aDisaster() error {
+	c := w.centre
+	if w.dice.chance(0.2) {
+		w.fault("forced recovery")
+		return c.begin(c.head(), c.archive.lives)
+	}
+	b := one(w.dice, c.archive.offered)
+	known := c.archive.lives
+	if w.dice.chance(w.habits.amnesia) {
+		known = nil // the operator looks at the backup alone
+		w.fault("restore without the list of lives")
+	}
+	w.fault("restore")
+	if err := c.restore(b); err != nil {
+		return err
+	}
+	return c.begin(b.head, known)
+}
+
+func (c *centre) backUp() error {
+	var b bytes.Buffer
+	if err := c.snapshot(0, &b); err != nil {
+		return err
+	}
+	c.archive.offered = append(c.archive.offered, backup{head: c.head(), state: b.Bytes(), index: c.index})
+	c.w.trace.line("backup at %s", c.head())
+	return nil
+}
+
+// mark tells the centre up to where every backup that is offered has the log.
+func (c *centre) mark() error {
+	low := c.archive.offered[0].head
+	for _, b := range c.archive.offered[1:] {
+		low = common(c.archive.lives, low, b.head)
+	}
+	c.w.trace.line("watermark %s", low)
+	_, err := c.apply(&entrypb.Watermark{Time: c.w.now.Unix(), Position: uint64(low)})
+	return err
+}
+
+// common gives the newest position that the logs up to two positions have in common.
+func common(lives []*entrypb.Generation, a, b syncproto.Position) syncproto.Position {
+	best, other := syncproto.Position(0), past(lives, b)
+	for generation, end := range past(lives, a) {
+		if theirs, ok := other[generation]; ok {
+			best = max(best, min(end, theirs))
+		}
+	}
+	return best
+}
+
+// past says what a log up to a position consists of: of each life its last position there.
+func past(lives []*entrypb.Generation, end syncproto.Position) map[uint16]syncproto.Position {
+	out := map[uint16]syncproto.Position{}
+	for end > 0 {
+		out[end.Generation()] = end
+		base := syncproto.Position(0)
+		for _, g := range lives {
+			if uint16(g.GetNumber()) == end.Generation() && (base == 0 || base > syncproto.Position(g.GetBase())) {
+				base = syncproto.Position(g.GetBase())
+			}
+		}
+		end = base
+	}
+	return out
+}
+
+// everyLife is the lineage as the archive knows it.
+func (c *centre) everyLife() (l syncproto.Lineage) {
+	for _, g := range c.archive.lives {
+		l, _ = l.With(ledger.Generation(g))
+	}
+	return l
+}
+
+// restore puts a backup in place of the centre's state.
+func (c *centre) restore(b backup) error {
+	c.w.trace.line("restore from %s", b.head)
+	if c.count != nil {
+		c.count.stop()
+		c.count = nil
+	}
+	for i, l := range c.nodes {
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		var err error
+		if c.nodes[i], err = ledger.OpenFrom(ledger.Config{Memory: true, Log: discard}, bytes.NewReader(b.state)); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	c.index = b.index
+	if err := c.openGate(); err != nil {
+		return err
+	}
+	return c.w.newCounting()
+}
+
+// begin begins another life of the centre. Known are the lives that the operator has on
+// his list beside those in the state.
+func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) error {
+	lives, err := c.nodes[0].Lineage()
+	if err != nil {
+		return err
+	}
+	e := &entrypb.NewGeneration{Time: c.w.now.Unix()}
+	for _, g := range known {
+		var fresh bool
+		if lives, fresh = lives.With(ledger.Generation(g)); fresh {
+			e.Learned = append(e.Learned, g)
+		}
+	}
+	g := syncproto.Generation{Number: lives.Newest().Number + 1, Random: c.w.dice.Uint64(), Base: base, Operator: "op", Reason: "restore"}
+	e.Next = c.entryOf(g)
+	c.w.trace.line("life %d begins at %s", g.Number, base)
+	if _, err := c.apply(e); err != nil {
+		return err
+	}
+	return c.mark()
+}
+
+// entryOf signs a life of the centre.
+func (c *centre) entryOf(g syncproto.Generation) *entrypb.Generation {
+	return &entrypb.Generation{Number: uint32(g.Number), Random: g.Random, Base: uint64(g.Base), Operator: g.Operator, Reason: g.Reason,
+		Signature: c.node.City.Sign(syncproto.DomainGeneration, g.Message())}
+}
+
+// logLives keeps every life that began in the archive, also one that the gate began because
+// an agent knew more.
+func (c *centre) logLives() error {
+	all, err := c.nodes[0].Generations()
+	if err != nil {
+		return err
+	}
+	have := c.everyLife()
+	for _, g := range all {
+		if _, ok := have.Find(uint16(g.GetNumber()), g.GetRandom()); !ok {
+			c.archive.lives = append(c.archive.lives, g)
+			c.lives++
+		}
+	}
+	return nil
+}
+
+// lineage is every life of the centre that it knows of.
+func (c *centre) lineage() syncproto.Lineage {
+	l, err := c.nodes[0].Lineage()
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// holds reports whether every later life of the centre kept a position.
+func (c *centre) holds(p syncproto.Position) bool { return c.lineage().Holds(p) }

@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"unionsync/agent/union"
+	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/seal"
+	"unionsync/syncproto"
+	"unionsync/syncproto/syncpb"
+)
+
+// pc is one device: its key, its clock, and a seat for each union that it holds.
+type pc struct {
+	w      *world
+	name   string
+	id     []byte
+	key    ed25519.PrivateKey
+	keyID  string
+	dice   dice
+	bytes  *rand.ChaCha8 // what the system's randomness gives this PC
+	seats  []*seat
+	ahead  time.Duration // of the centre's clock
+	images []*pcImage
+	clones int
+}
+
+// newPC enrols a PC for some unions and makes their folders.
+func (w *world) newPC(name string, unions []string) (*pc, error) {
+	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name)}
+	seed := make([]byte, ed25519.SeedSize)
+	for _, b := range [][]byte{p.id, seed} {
+		_, _ = p.bytes.Read(b) // ChaCha8 never fails
+	}
+	p.key = ed25519.NewKeyFromSeed(seed)
+	p.keyID = tlsid.KeyIDOf(p.public()).String()
+	w.pcs = append(w.pcs, p)
+	for _, code := range unions {
+		if err := w.centre.enrol(p, code); err != nil {
+			return nil, err
+		}
+		s := &seat{pc: p, union: code, dir: filepath.Join(w.dir, name, code), holds: map[syncproto.Dot]bool{}, damaged: map[uint64]bool{}}
+		p.seats = append(p.seats, s)
+		if err := s.create(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *pc) public() ed25519.PublicKey { return p.key.Public().(ed25519.PublicKey) }
+
+// now is the PC's own clock.
+func (p *pc) now() time.Time { return p.w.now.Add(p.ahead) }
+
+// party is who this PC is in an exchange.
+func (p *pc) party() union.Party {
+	return union.Party{
+		CA:     p.w.centre.node.City.Certificate(),
+		Sign:   func(msg []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, msg) },
+		Client: &syncpb.Client{Version: "sim", System: "sim"},
+	}
+}
+
+// day is a day and an evening at this PC.
+func (p *pc) day() error {
+	h := p.w.habits
+	if p.dice.chance(h.clock) {
+		p.moveClock()
+	}
+	if p.dice.chance(h.image) {
+		if err := p.imageDay(); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.seats {
+		if p.dice.chance(h.off) {
+			continue
+		}
+		if err := s.day(); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// moveClock sets the PC's clock to some other time: right, hours or years off, before the
+// centre was made, or after everybody's life.
+func (p *pc) moveClock() {
+	hour, year := time.Hour, 365*24*time.Hour
+	p.ahead = one(p.dice, []time.Duration{
+		0, 0, 0, time.Duration(p.dice.between(-5, 5)) * hour, time.Duration(p.dice.between(-20, 20)) * year, -p.w.now.Sub(time.Unix(0, 0)), 60 * year,
+	})
+	p.w.trace.line("%s clock %s ahead", p.name, p.ahead)
+	p.w.fault("clock moved")
+}

@@ -1,0 +1,75 @@
+// Command play runs the simulation: worlds of a few unions each, one seed after the other,
+// until all unions asked for are played. It ends with the lines sim_union_years, sim_faults
+// and sim_violations, and with exit code 1 when an invariant did not hold.
+//
+// Environment: SEED (first seed, default 1), UNIONS (in all, default 100), NIGHTS (of each,
+// default 365), WORKERS (worlds at once, default one a processor), WORLD (unions in one
+// world, default 4), FEATURES (what may happen, see sim.ParseFeatures) and TRACE=1 (the
+// events of the worlds, on standard output).
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+
+	"unionsync/internal/sim"
+)
+
+func main() { os.Exit(run(os.Stdout, os.Stderr, os.Getenv)) }
+
+func run(out, progress io.Writer, env func(string) string) int {
+	c, err := campaignOf(env)
+	if err != nil {
+		fmt.Fprintln(progress, err)
+		return 2
+	}
+	if name := env("CPUPROFILE"); name != "" {
+		f, err := os.Create(name)
+		if err != nil {
+			fmt.Fprintln(progress, err)
+			return 2
+		}
+		defer func() { _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err == nil {
+			defer pprof.StopCPUProfile()
+		}
+	}
+	c.out, c.progress = out, progress
+	return c.run()
+}
+
+func campaignOf(env func(string) string) (*campaign, error) {
+	c := &campaign{features: sim.Full()}
+	for _, n := range []struct {
+		name string
+		to   *int
+		def  int
+	}{{"UNIONS", &c.unions, 100}, {"NIGHTS", &c.nights, 365}, {"WORKERS", &c.workers, runtime.NumCPU()}, {"WORLD", &c.world, 4}} {
+		*n.to = n.def
+		if s := env(n.name); s != "" {
+			v, err := strconv.Atoi(s)
+			if err != nil || v < 1 {
+				return nil, fmt.Errorf("%s=%s is no number above 0", n.name, s)
+			}
+			*n.to = v
+		}
+	}
+	c.seed = 1
+	if s := env("SEED"); s != "" {
+		v, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("SEED=%s is no number", s)
+		}
+		c.seed = v
+	}
+	f, ok := sim.ParseFeatures(env("FEATURES"))
+	if !ok {
+		return nil, fmt.Errorf("FEATURES=%s: unknown name", env("FEATURES"))
+	}
+	c.features, c.trace = f, env("TRACE") != ""
+	return c, nil
+}
