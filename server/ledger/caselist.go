@@ -50,7 +50,7 @@ func (v *View) Case(id syncproto.RecordID) (c Case, ok bool, err error) {
 
 func caseOf(union string, key syncproto.RecordKey, r *merge.Record) Case {
 	c := Case{
-		Union: union, ID: key.ID, Type: r.Text(caseType), Closed: r.Text(caseState) == CaseClosed,
+		Union: union, ID: key.ID, Type: r.Text(caseType), Closed: r.Text(FieldCaseState) == CaseClosed,
 		Dots: r.Text(caseDots), Note: r.Text(caseNote), Position: r.Pos,
 	}
 	// What people wrote and cannot be read is as if it were not there.

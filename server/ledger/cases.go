@@ -14,10 +14,10 @@ import (
 
 // The kind of cases and its fields; syncproto/kind/files/case.yaml has the same numbers.
 const (
-	KindCase = syncproto.KindNumber(10)
+	KindCase       = syncproto.KindNumber(10)
+	FieldCaseState = syncproto.FieldNumber(11) // open or closed: what a person may set
 
 	caseType    = syncproto.FieldNumber(10)
-	caseState   = syncproto.FieldNumber(11)
 	caseKind    = syncproto.FieldNumber(12)
 	caseRecord  = syncproto.FieldNumber(13)
 	caseField   = syncproto.FieldNumber(14)
@@ -232,17 +232,17 @@ func (a *applier) writeCase(union string, version uint32, d *doubt) error {
 	if err != nil {
 		return err
 	}
-	closed := before.Text(caseState) == CaseClosed
+	closed := before.Text(FieldCaseState) == CaseClosed
 	var values []fieldValue
 	switch {
 	case len(d.dots) == 0 && (before == nil || closed):
 		return nil
 	case len(d.dots) == 0:
-		values = []fieldValue{{caseState, []byte(CaseClosed)}}
+		values = []fieldValue{{FieldCaseState, []byte(CaseClosed)}}
 	case before != nil && before.Text(caseDots) == string(d.dotsText()):
 		return nil
 	default:
-		values = append([]fieldValue{{caseType, []byte(d.typ)}, {caseState, []byte(CaseOpen)}}, d.values()...)
+		values = append([]fieldValue{{caseType, []byte(d.typ)}, {FieldCaseState, []byte(CaseOpen)}}, d.values()...)
 		values = append(values, fieldValue{caseDots, d.dotsText()})
 	}
 	c := &syncproto.Change{Union: union, Kind: KindCase, ID: key.ID, KindVersion: version, Actor: caseActor, Time: a.meta.GetTime()}
