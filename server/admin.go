@@ -173,3 +173,23 @@ func (a *Admin) Generations(ctx context.Context) ([]gate.Generation, error) {
 	var all []gate.Generation
 	return all, decodeJSON("list generations", r.GetJson(), &all)
 }
+
+// Cases lists the questions that wait for a person, of all unions when none is named.
+func (a *Admin) Cases(ctx context.Context, q *unionrpc.ListCasesRequest) (*gate.Cases, error) {
+	r, err := each(ctx, a, "list cases", q, unionrpcconnect.AdminClient.ListCases)
+	if err != nil {
+		return nil, err
+	}
+	list := new(gate.Cases)
+	return list, decodeJSON("list cases", r.GetJson(), list)
+}
+
+// Decide settles a case and gives it as it is then.
+func (a *Admin) Decide(ctx context.Context, q *unionrpc.DecideRequest) (*gate.Case, error) {
+	r, err := each(ctx, a, "decide case", q, unionrpcconnect.AdminClient.Decide)
+	if err != nil {
+		return nil, err
+	}
+	c := new(gate.Case)
+	return c, decodeJSON("decide case", r.GetJson(), c)
+}

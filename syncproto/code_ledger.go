@@ -20,4 +20,7 @@ const (
 	CodeOrgFile      Code = 665 // the organisation file cannot be read as a table: file
 
 	CodeGenerationNumber Code = 680 // another life of the centre has this number, or a higher one
+	CodeCaseUnknown      Code = 681 // there is no such case
+	CodeCaseMoved        Code = 682 // the case is closed, or something came to it since it was listed
+	CodeCaseVerb         Code = 683 // a case of this type is not settled in this way: verb
 )

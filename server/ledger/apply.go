@@ -143,7 +143,8 @@ type applier struct {
 	kinds   *kind.Set
 	lineage syncproto.Lineage
 	txn     *badger.Txn
-	bytes   int // written into txn so far
+	doubts  []doubt // raised by the change being entered
+	bytes   int     // written into txn so far
 	reload  bool
 }
 

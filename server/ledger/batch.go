@@ -129,6 +129,7 @@ type arrival struct {
 	signature []byte
 	signer    []byte
 	change    *syncproto.Change // nil where it cannot be read
+	own       bool              // a case, which the centre writes itself
 }
 
 // change gives a change its verdict: the stored one if it is here already, else a new
@@ -172,7 +173,10 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 	if err := a.countRevoked(c); err != nil {
 		return v, err
 	}
-	return v, a.tip(c)
+	if err := a.tip(c); err != nil || c.own {
+		return v, err
+	}
+	return v, a.writeCases(c.union)
 }
 
 // record merges the change into its record, unless it is held, and moves the record in
@@ -190,6 +194,9 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 		return 0, 0, err
 	}
 	v.Hash = merge.ShortHash(key, res.after)
+	if !c.own {
+		a.doubtsOf(key, before, res.after)
+	}
 	return res.kind, res.reason, a.put(c.union, key, before, res.after, v.Position)
 }
 
@@ -201,6 +208,9 @@ func (a *applier) unreadable(c *arrival) (syncproto.VerdictKind, syncproto.HeldR
 	}
 	if err == nil {
 		err = a.forgetEarly(c.place.Dot(), early)
+	}
+	if !c.erased {
+		a.unreadableHeld(c.place.Dot(), false)
 	}
 	return syncproto.VerdictHeld, c.reasonUnreadable(), err
 }
@@ -272,6 +282,10 @@ func (a *applier) tip(c *arrival) error {
 			kept = append(kept, x)
 		}
 	}
+	grown := len(kept) == len(t.Tips) && len(kept) > 0
 	t.Tips = append(kept, &entrypb.Tip{Seq: c.place.Seq, Hash: c.place.Hash[:]})
+	if grown {
+		a.raise(forkOf(c.place.Journal, t))
+	}
 	return a.setMessage(k, t)
 }

@@ -61,8 +61,15 @@ func TestDropEndsHold(t *testing.T) {
 		t.Errorf("the record holds %+v, %v", r, err)
 	}
 	digest, err := v.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.l.AllRecords([]syncproto.KindNumber{KindCase}, func(_ string, k syncproto.RecordKey, c *merge.Record) error {
+		digest = merge.Xor(digest, merge.Hash(k, c))
+		return nil
+	})
 	if err != nil || digest != merge.Hash(key, r) {
-		t.Errorf("the digest is not the record's: %v", err)
+		t.Errorf("the digest is not that of the record and the cases: %v", err)
 	}
 	other := newNode(t, Config{Memory: true})
 	for i, b := range n.log {

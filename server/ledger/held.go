@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
@@ -231,6 +233,7 @@ func (e *ending) end(item *LogItem) error {
 		if !drop {
 			return nil
 		}
+		e.a.unreadableHeld(item.Place.Dot(), true)
 		return e.note(item.Place.Dot(), true) // it was in no queue
 	}
 	j := item.Place.Journal
@@ -283,6 +286,9 @@ func (e *ending) release() error {
 		} else {
 			err = e.a.setMessage(k, q)
 		}
+		if err == nil {
+			err = e.a.heldMoved(j, e.key, q)
+		}
 		if err != nil {
 			return err
 		}
@@ -312,8 +318,12 @@ func readable(item *LogItem) *syncproto.Change {
 }
 
 func (a *applier) heldQueue(union string, j syncproto.JournalID, key syncproto.RecordKey) (*entrypb.HeldQueue, error) {
+	return readQueue(a.txn, union, j, key)
+}
+
+func readQueue(txn *badger.Txn, union string, j syncproto.JournalID, key syncproto.RecordKey) (*entrypb.HeldQueue, error) {
 	q := new(entrypb.HeldQueue)
-	_, err := getMessage(a.txn, keyHeld(union, j, key), q)
+	_, err := getMessage(txn, keyHeld(union, j, key), q)
 	return q, err
 }
 
@@ -323,6 +333,9 @@ func (a *applier) queue(c *arrival, key syncproto.RecordKey, p syncproto.Positio
 		return err
 	}
 	q.Positions = append(q.Positions, uint64(p))
+	if len(q.Positions) == 1 {
+		a.raise(doubt{typ: CaseHeld, key: key, journal: c.place.Journal, dots: []syncproto.Dot{c.place.Dot()}})
+	}
 	return a.setMessage(keyHeld(c.union, c.place.Journal, key), q)
 }
 

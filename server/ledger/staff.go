@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -99,9 +100,18 @@ func (a *applier) staffChange(m *entrypb.StaffChange, actor string, now int64) (
 	if before != nil {
 		c.Base = before.Pos
 	}
+	c.Verb = syncproto.Verb(min(m.GetVerb(), uint32(syncproto.VerbDrop)))
+	for _, r := range m.GetResolves() {
+		c.Resolves = append(c.Resolves, syncproto.FieldDot{Field: syncproto.FieldNumber(r.GetField()),
+			Dot: syncproto.Dot{Journal: syncproto.JournalID(r.GetJournal()), Seq: r.GetSeq(), Tag: r.GetTag()}})
+	}
 	class := a.classes(c.Kind)
 	for _, f := range m.GetFields() {
 		n := syncproto.FieldNumber(f.GetField())
+		if decided(c, n) { // it supersedes what its author saw, and not what came since
+			c.Edits = append(c.Edits, syncproto.Edit{Field: n, Value: f.GetValue(), Cleared: len(f.GetValue()) == 0})
+			continue
+		}
 		old, ok := before.Value(n)
 		if ok == (len(f.GetValue()) > 0) && string(old) == string(f.GetValue()) {
 			continue
@@ -110,10 +120,15 @@ func (a *applier) staffChange(m *entrypb.StaffChange, actor string, now int64) (
 			Field: n, Value: f.GetValue(), Cleared: len(f.GetValue()) == 0, Overwrote: before.SeenDots(n, class(n)),
 		})
 	}
-	if len(c.Edits) == 0 {
+	if len(c.Edits) == 0 && c.Verb == syncproto.VerbNone {
 		return nil, false, nil
 	}
 	return c, before == nil || len(before.Fields) == 0, nil
+}
+
+// decided reports whether c settles field n.
+func decided(c *syncproto.Change, n syncproto.FieldNumber) bool {
+	return slices.ContainsFunc(c.Resolves, func(r syncproto.FieldDot) bool { return r.Field == n })
 }
 
 // AllRecords calls do for every record of the kinds, in the order of unions, kinds and

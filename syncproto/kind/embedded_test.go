@@ -32,7 +32,7 @@ func TestEmbedded(t *testing.T) {
 	}
 	numbers := map[string]syncproto.KindNumber{
 		"union": 1, "member": 2, "membership-event": 3, "congress-term": 4, "delegate": 5,
-		"congress-session": 6, "motion": 7, "disclosure": 8, "org-unit": 9, "finding": 11,
+		"congress-session": 6, "motion": 7, "disclosure": 8, "org-unit": 9, "case": 10, "finding": 11,
 	}
 	if len(s.All()) != len(numbers) {
 		t.Errorf("%d kinds, want %d", len(s.All()), len(numbers))

@@ -1,0 +1,181 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+
+	"connectrpc.com/connect"
+
+	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server/ledger"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+)
+
+// Cases are the questions that wait for a person, as of a position.
+type Cases struct {
+	Position uint64 `json:"position"` // of the list: a decision names it
+	Cases    []Case `json:"cases"`
+}
+
+// Case is one question, with what a person needs to answer it.
+type Case struct {
+	Union   string      `json:"union"`
+	ID      string      `json:"id"`
+	Type    string      `json:"type"`
+	Closed  bool        `json:"closed"`
+	Kind    string      `json:"kind,omitempty"`
+	Record  string      `json:"record,omitempty"`
+	Field   string      `json:"field,omitempty"`
+	Journal string      `json:"journal,omitempty"`
+	Note    string      `json:"note,omitempty"`
+	Values  []CaseValue `json:"values,omitempty"` // of a conflict: the first is current
+	Held    []CaseHeld  `json:"held,omitempty"`   // of a hold, in their order
+}
+
+// CaseValue is one of several values of a field.
+type CaseValue struct {
+	Number  int       `json:"number"` // by which it is chosen, from 1
+	Value   string    `json:"value"`
+	Cleared bool      `json:"cleared,omitempty"`
+	By      []CaseWho `json:"by"`
+}
+
+// CaseWho is who made a change and when, by their own clock.
+type CaseWho struct {
+	Actor string `json:"actor"`
+	Time  int64  `json:"time"`
+}
+
+// CaseHeld is a held change.
+type CaseHeld struct {
+	CaseWho
+	Reason string            `json:"reason"`
+	Edits  map[string]string `json:"edits,omitempty"` // by the field's name
+}
+
+// ListCases lists cases as this node has them.
+func (s *adminService) ListCases(_ context.Context, req *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error) {
+	const op = "list cases"
+	list, err := s.g.listCases(req.Msg.GetUnion(), req.Msg.GetClosed())
+	if err != nil {
+		return answer[unionrpc.ListCasesResponse](s.g, op, nil, err)
+	}
+	b, err := json.Marshal(list)
+	return answer(s.g, op, &unionrpc.ListCasesResponse{Json: b}, err)
+}
+
+func (g *Gate) listCases(union string, closed bool) (*Cases, error) {
+	list := &Cases{Position: uint64(g.cfg.Ledger.Head()), Cases: []Case{}} // not after what is read
+	all, err := g.cfg.Ledger.Cases(union, closed)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		c, err := g.describe(&all[i])
+		if err != nil {
+			return nil, err
+		}
+		list.Cases = append(list.Cases, *c)
+	}
+	return list, nil
+}
+
+func (g *Gate) describe(c *ledger.Case) (*Case, error) {
+	d := &Case{Union: c.Union, ID: c.ID.String(), Type: c.Type, Closed: c.Closed, Note: c.Note}
+	if c.Journal != 0 {
+		d.Journal = c.Journal.String()
+	}
+	k, known := g.cfg.Ledger.Kinds().ByNumber(c.Record.Kind)
+	if c.Record.Kind != 0 {
+		d.Kind, d.Record = kindName(k, known, c.Record.Kind), c.Record.ID.String()
+	}
+	if c.Field != 0 {
+		d.Field = fieldName(k, known, c.Field)
+	}
+	v := g.cfg.Ledger.View(c.Union)
+	defer v.Done()
+	var err error
+	switch c.Type {
+	case ledger.CaseConflict:
+		d.Values, err = caseValues(v, k, known, c)
+	case ledger.CaseHeld:
+		d.Held, err = caseHeld(v, k, known, c)
+	}
+	return d, err
+}
+
+func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]CaseValue, error) {
+	r, err := v.Read(c.Record)
+	if err != nil || r.Field(c.Field) == nil {
+		return nil, err
+	}
+	var out []CaseValue
+	for i, e := range r.Field(c.Field).Entries {
+		x := CaseValue{Number: i + 1, Value: shown(k, known, c.Field, e.Value), Cleared: e.Cleared}
+		for _, d := range e.Dots {
+			item, err := v.At(d)
+			if err != nil {
+				return nil, err
+			}
+			if who, ok := whoOf(item); ok {
+				x.By = append(x.By, who)
+			}
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]CaseHeld, error) {
+	items, err := v.Held(c.Journal, c.Record)
+	if err != nil {
+		return nil, err
+	}
+	var out []CaseHeld
+	for _, item := range items {
+		h := CaseHeld{Reason: item.Verdict.Reason.String()}
+		h.CaseWho, _ = whoOf(item)
+		if ch, err := syncproto.DecodeChange(item.Bytes, item.Place.Journal); err == nil {
+			h.Edits = map[string]string{}
+			for i := range ch.Edits {
+				h.Edits[fieldName(k, known, ch.Edits[i].Field)] = shown(k, known, ch.Edits[i].Field, ch.Edits[i].Value)
+			}
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+func whoOf(item *ledger.LogItem) (CaseWho, bool) {
+	if item == nil {
+		return CaseWho{}, false
+	}
+	c, err := syncproto.DecodeChange(item.Bytes, item.Place.Journal)
+	if err != nil {
+		return CaseWho{}, false
+	}
+	return CaseWho{Actor: c.Actor, Time: c.Time}, true
+}
+
+func kindName(k *kind.Kind, known bool, n syncproto.KindNumber) string {
+	if known {
+		return k.Name
+	}
+	return numberName(uint16(n))
+}
+
+func fieldName(k *kind.Kind, known bool, n syncproto.FieldNumber) string {
+	if f, ok := field(k, known, n); ok {
+		return f.Name
+	}
+	return numberName(uint16(n))
+}
+
+// shown gives a value in the form that people type, or as it is where its field is not known.
+func shown(k *kind.Kind, known bool, n syncproto.FieldNumber, value []byte) string {
+	if f, ok := field(k, known, n); ok {
+		return f.Format(value, "zh")
+	}
+	return string(value)
+}

@@ -1,0 +1,96 @@
+package gate
+
+import (
+	"slices"
+	"testing"
+
+	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server/ledger"
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
+)
+
+// TestDecide: staff see what is in doubt and settle it, once, and only what they saw.
+func TestDecide(t *testing.T) {
+	b := newBench(t)
+	members, err := kind.Embedded().Find("member")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := members.Find("name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := map[syncproto.JournalID]syncproto.Place{}
+	save := func(journal syncproto.JournalID, record byte, value string, held syncproto.HeldReason) {
+		at := j[journal]
+		at.Journal = journal
+		c := syncproto.Change{Union: "u1", Kind: members.Number, ID: syncproto.RecordID{record}, Actor: "clerk" + value, Time: 5,
+			Edits: []syncproto.Edit{{Field: name.Number, Value: []byte(value)}}}
+		s := &entrypb.Segment{Journal: uint64(journal), First: at.Seq + 1, Changes: [][]byte{c.Encode(journal)}, Held: []byte{byte(held)}}
+		if at.Seq > 0 {
+			s.Previous = at.Hash.Wire()
+		}
+		j[journal] = at.Next(s.Changes[0])
+		b.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}})
+	}
+	list := func() *Cases {
+		l, err := b.g.listCases("u1", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	decide := func(c Case, verb string, choice uint32, seen uint64) syncproto.Code {
+		_, err := b.g.decide(t.Context(), &unionrpc.DecideRequest{Union: "u1", Case: c.ID, Verb: verb, Choice: choice, Seen: seen})
+		if err == nil {
+			return 0
+		}
+		return syncproto.CodeOf(err)
+	}
+	read := func(record byte) []string {
+		v := b.g.cfg.Ledger.View("u1")
+		defer v.Done()
+		r, err := v.Read(syncproto.RecordKey{Kind: members.Number, ID: syncproto.RecordID{record}})
+		if err != nil || r == nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, e := range r.Field(name.Number).Entries {
+			out = append(out, string(e.Value))
+		}
+		return out
+	}
+	save(5, 1, "A", 0)
+	save(6, 1, "B", 0)
+	l := list()
+	if len(l.Cases) != 1 || l.Cases[0].Type != ledger.CaseConflict || len(l.Cases[0].Values) != 2 || l.Cases[0].Values[1].By[0].Actor != "clerkB" {
+		t.Fatalf("cases %+v", l.Cases)
+	}
+	conflict := l.Cases[0]
+	if code := decide(conflict, verbAccept, 0, 0); code != syncproto.CodeCaseVerb {
+		t.Errorf("a conflict accepted: %d", code)
+	}
+	save(7, 1, "C", 0) // after the person has looked
+	if code := decide(conflict, verbChoose, 2, l.Position); code != syncproto.CodeCaseMoved || len(read(1)) != 3 {
+		t.Errorf("decided on what was not seen: %d, %v", code, read(1))
+	}
+	if code := decide(conflict, verbChoose, 1, list().Position); code != 0 || !slices.Equal(read(1), []string{"A"}) {
+		t.Errorf("the value that is current: %d, %v", code, read(1))
+	}
+	if code := decide(conflict, verbChoose, 1, 0); code != syncproto.CodeCaseMoved {
+		t.Errorf("decided twice: %d", code)
+	}
+	save(5, 2, "bad", syncproto.HeldValue)
+	save(5, 2, "behind", 0)
+	if l = list(); len(l.Cases) != 1 || l.Cases[0].Type != ledger.CaseHeld || len(l.Cases[0].Held) != 2 || l.Cases[0].Held[0].Edits["name"] != "bad" {
+		t.Fatalf("cases %+v", l.Cases)
+	}
+	if code := decide(l.Cases[0], verbAccept, 0, l.Position); code != 0 || !slices.Equal(read(2), []string{"bad", "behind"}) {
+		t.Errorf("accepted: %d, %v", code, read(2))
+	}
+	if l = list(); len(l.Cases) != 1 || l.Cases[0].Type != ledger.CaseConflict { // the two values that were merged
+		t.Errorf("cases %+v", l.Cases)
+	}
+}

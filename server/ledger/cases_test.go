@@ -1,0 +1,141 @@
+package ledger
+
+import (
+	"slices"
+	"testing"
+
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+)
+
+// TestCaseRules: a case is written once for the same doubt, stays closed while the doubt
+// stands on the same changes, opens anew on others, and is closed when the doubt is gone.
+func TestCaseRules(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	name := memberField(t, "name")
+	tip := map[syncproto.JournalID]syncproto.Place{}
+	send := func(j syncproto.JournalID, prev syncproto.Place, c syncproto.Change) syncproto.Place {
+		t.Helper()
+		c.Union, c.Kind, c.ID = "u1", memberKind, syncproto.RecordID{1}
+		prev.Journal = j
+		b := c.Encode(j)
+		s := &entrypb.Segment{Journal: uint64(j), First: prev.Seq + 1, Changes: [][]byte{b}}
+		if prev.Seq > 0 {
+			s.Previous = prev.Hash.Wire()
+		}
+		o := outcomes(n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}}))[0][0]
+		if o.Refused != 0 {
+			t.Fatalf("refused: %d", o.Refused)
+		}
+		tip[j] = prev.Next(b)
+		return tip[j]
+	}
+	value := func(v string, over ...syncproto.Dot) syncproto.Change {
+		return syncproto.Change{Edits: []syncproto.Edit{{Field: name, Value: []byte(v), Overwrote: over}}}
+	}
+	want := func(why string, open ...string) {
+		t.Helper()
+		all, err := n.l.Cases("u1", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range all {
+			got = append(got, c.Type)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, open) {
+			t.Errorf("%s: open cases %v, want %v", why, got, open)
+		}
+	}
+	a := send(5, tip[5], value("a"))
+	want("one value")
+	b := send(6, tip[6], value("b"))
+	want("two values", CaseConflict)
+	head := n.l.Head()
+	send(5, syncproto.Place{}, value("a")) // again
+	if n.l.Head() != head {
+		t.Error("the same change again writes something")
+	}
+	cases, err := n.l.Cases("u1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeCase := func(id syncproto.RecordID) {
+		n.apply(&entrypb.Staff{Actor: "s", Node: "n1", Changes: []*entrypb.StaffChange{{Union: "u1", Kind: uint32(KindCase), Id: id[:],
+			Fields: []*entrypb.FieldValue{{Field: uint32(FieldCaseState), Value: []byte(CaseClosed)}}}}})
+	}
+	closeCase(cases[0].ID)
+	want("closed by hand")
+	c := syncproto.Change{Edits: []syncproto.Edit{{Field: memberField(t, "mobile"), Value: []byte("13800000000")}}}
+	send(5, tip[5], c)
+	want("another field: the doubt stands on the same changes")
+	third := send(7, tip[7], value("c"))
+	want("a third value", CaseConflict)
+	send(5, tip[5], value("a", a.Dot(), b.Dot(), third.Dot()))
+	want("all but one superseded")
+
+	send(5, a, value("d")) // the journal goes another way
+	want("a fork", CaseConflict, CaseFork)
+	all, err := n.l.Cases("u1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.Type == CaseFork {
+			closeCase(x.ID)
+		}
+	}
+	send(5, tip[5], value("e", tip[5].Dot()))
+	want("the branch goes on", CaseConflict)
+	send(5, a, value("f"))
+	want("a third branch", CaseConflict, CaseFork)
+}
+
+// TestVoidCase: an edit of a voided record that the void had not seen is a question until
+// the void is taken back.
+func TestVoidCase(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	name := memberField(t, "name")
+	seq := map[syncproto.JournalID]syncproto.Place{}
+	send := func(j syncproto.JournalID, c syncproto.Change) syncproto.Dot {
+		t.Helper()
+		c.Union, c.Kind, c.ID = "u1", memberKind, syncproto.RecordID{1}
+		at := seq[j]
+		at.Journal = j
+		s := &entrypb.Segment{Journal: uint64(j), First: at.Seq + 1, Changes: [][]byte{c.Encode(j)}}
+		if at.Seq > 0 {
+			s.Previous = at.Hash.Wire()
+		}
+		seq[j] = at.Next(s.Changes[0])
+		n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}})
+		return seq[j].Dot()
+	}
+	count := func(typ string) (open int) {
+		all, err := n.l.Cases("u1", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if c.Type == typ {
+				open++
+			}
+		}
+		return open
+	}
+	saw := send(5, syncproto.Change{Edits: []syncproto.Edit{{Field: name, Value: []byte("a")}}})
+	void := send(5, syncproto.Change{Edits: []syncproto.Edit{{Field: syncproto.FieldVoid, Value: []byte("never was")}},
+		Saw: []syncproto.FieldDot{{Field: name, Dot: saw}}})
+	if got := count(CaseVoid); got != 0 {
+		t.Errorf("%d cases about a void that saw everything", got)
+	}
+	send(6, syncproto.Change{Edits: []syncproto.Edit{{Field: name, Value: []byte("b"), Overwrote: []syncproto.Dot{saw}}}})
+	if got := count(CaseVoid); got != 1 {
+		t.Errorf("%d cases about an edit that the void had not seen", got)
+	}
+	send(5, syncproto.Change{Edits: []syncproto.Edit{{Field: syncproto.FieldVoid, Cleared: true}},
+		Resolves: []syncproto.FieldDot{{Field: syncproto.FieldVoid, Dot: void}}})
+	if got := count(CaseVoid); got != 0 {
+		t.Errorf("%d cases after the void was taken back", got)
+	}
+}
