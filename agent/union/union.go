@@ -33,7 +33,11 @@ type Options struct {
 
 	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
 	Free  func(dir string) (uint64, error)
-	fault func() error // tests: a failing store
+	// Second is a folder that receives each entry of the journal too, empty: none. It need
+	// not be there always.
+	Second   string
+	patience time.Duration // tests: how long the second place may take; default see saveWait
+	fault    func() error  // tests: a failing store
 }
 
 // Union is one open union. It is safe for concurrent use.
@@ -47,6 +51,7 @@ type Union struct {
 	exchanging sync.Mutex    // one sync at a time
 	answeredTo atomic.Uint64 // a lower bound of [Union.answered], to begin from
 	lives      atomic.Pointer[syncproto.Lineage]
+	second     *copier // nil: there is no second place
 
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
@@ -99,6 +104,7 @@ func anyThere(dir string) bool {
 
 func open(dir string, j *journal.Journal, o Options) (*Union, error) {
 	u := &Union{dir: dir, o: o, j: j, ids: idSource{now: o.Now, rand: o.Rand}}
+	u.openSecond()
 	if err := u.openStore(); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
@@ -250,6 +256,7 @@ func (u *Union) heal() (*store.Store, error) {
 func (u *Union) Close() error {
 	u.write.Lock()
 	defer u.write.Unlock()
+	u.second.wait(closeWait)
 	u.storeMu.Lock()
 	defer u.storeMu.Unlock()
 	u.closed = true
