@@ -32,7 +32,7 @@ type Options struct {
 	Timeout time.Duration    // how long to wait for another program, default 10 s
 
 	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
-	Free  func(dir string) (uint64, error)
+	Free func(dir string) (uint64, error)
 	// Second is a folder that receives each entry of the journal too, empty: none. It need
 	// not be there always.
 	Second   string
