@@ -26,9 +26,11 @@ func (s *Store) covers(layer *merge.Record, o *Own) bool {
 
 // kept reports whether the life of the centre that gave position at had p before it.
 func kept(l syncproto.Lineage, p, at syncproto.Position) bool {
-	return p != 0 && p <= at && !slices.ContainsFunc(l, func(g syncproto.Generation) bool {
-		return g.Number > p.Generation() && g.Number <= at.Generation() && g.Base < p
-	})
+	if p == 0 || p > at || p.Generation() == at.Generation() {
+		return p != 0 && p <= at
+	}
+	then := slices.DeleteFunc(slices.Clone(l), func(g syncproto.Generation) bool { return g.Number > at.Generation() })
+	return then.Newest().Number == at.Generation() && then.Holds(p)
 }
 
 // earlier holds the earlier positions of pending changes, by their numbers. Few have any.

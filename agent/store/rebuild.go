@@ -119,8 +119,8 @@ func settledIn(settled syncproto.Place, src Source) (syncproto.Place, error) {
 func (s *Store) goBack(st *State) {
 	l := *s.lineage.Load()
 	if now := newestLife(l); st.life != now {
+		st.Whole = l.Cut(st.Whole, st.life.number)
 		st.life = now
-		st.Whole = l.Cut(st.Whole)
 		st.Cursor, st.Proved, st.Refetch = st.Whole, Proof{}, false
 	}
 }
@@ -138,7 +138,7 @@ func (s *Store) loadBase() error {
 				if err := b.set(recordKey(keyLayer, key), clone(body[recordKeySize:])); err != nil {
 					return err
 				}
-				if !s.lineage.Load().Holds(rec.Pos) { // the centre may not have it like this any more
+				if l := *s.lineage.Load(); l.Newest().Number > 0 && !l.Holds(rec.Pos) { // the centre may not have it like this any more
 					if err := b.set(recordKey(keyConfirm, key), nil); err != nil {
 						return err
 					}
