@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"unionsync/agent/schedule"
 	"unionsync/agent/union"
 	"unionsync/syncproto"
 )
@@ -16,6 +17,10 @@ type Status struct {
 	Tried    time.Time      // when the newest sync ended
 	Failures int            // syncs in a row that did not become complete
 	Error    syncproto.Code // why the newest one failed; 0: it did not
+	NextWhy  schedule.Why   // what Next waits for
+	Running  bool           // the loop is up, as far as its note tells: without it nothing comes at Next
+	Archived uint64         // own changes that every backup still offered has
+	Again    uint64         // own changes whose receipt is of a life of the centre that did not keep them
 	Notices  []union.Notice
 	Back     []union.HeldChange // own changes that the centre sent back
 }
@@ -43,6 +48,7 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 	}
 	c := a.loadContact(code)
 	st.Name, st.Tried, st.Failures, st.Error = c.Name, unixTime(c.Tried), c.Failures, syncproto.Code(c.Error)
-	st.Next = a.Next(code)
+	st.Next, st.NextWhy = a.Next(code)
+	st.Running = a.Running()
 	return st, nil
 }

@@ -11,6 +11,7 @@ import (
 // Result tells what a sync did.
 type Result struct {
 	Rounds    int
+	Left      int  // own changes without the centre's answer
 	Sent      int  // own changes that the centre has now and did not answer before
 	Received  int  // records that came from the centre
 	Held      int  // of those sent, sent back by the centre
@@ -52,6 +53,7 @@ func (r *Result) add(up *session.Update, answer *syncpb.Response, known map[uint
 	}
 	r.Received += len(answer.GetWanted())
 	r.Complete, r.Equal = done, up.Equal
+	r.Left = int(up.State.Head.Seq - min(up.State.Answered, up.State.Head.Seq))
 	r.Refused = up.Refused
 	r.Notices = append(r.Notices, up.Notices...)
 	if s := answer.GetSlot(); s != nil {

@@ -20,6 +20,7 @@ func (p program) sync(s *clikit.Session) *cli.Command {
 type syncedOut struct {
 	Union     string           `json:"union"`
 	Sent      int              `json:"sent"`
+	Left      int              `json:"left"`
 	Received  int              `json:"received"`
 	Held      int              `json:"held"`
 	Conflicts int              `json:"conflicts"`
@@ -36,7 +37,7 @@ type syncedOut struct {
 
 func syncedOf(code string, r union.Result) syncedOut {
 	return syncedOut{
-		Union: code, Sent: r.Sent, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
+		Union: code, Sent: r.Sent, Left: r.Left, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
 		Equal: r.Equal, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
 		ElapsedMS: r.Elapsed.Milliseconds(), Notices: append(append([]syncproto.Code{}, r.Notices...), r.Refused...),
 	}
@@ -60,7 +61,7 @@ func (p program) doSync(c *cli.Context) error {
 	out := []syncedOut{}
 	for _, code := range all {
 		bar := s.Progress(s.T("agent.syncing"))
-		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Step(r.Sent+r.Received, 0) })
+		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Say(howFar(s, r)) })
 		bar.Done()
 		one := syncedOf(code, r)
 		if err != nil && s.JSON { // one value on standard output: the error stands in it
@@ -130,6 +131,12 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 			"ms", fmt.Sprint(r.Elapsed.Milliseconds()))
 	}
 	return err
+}
+
+// howFar says how far a sync is, in changes, records and bytes both ways.
+func howFar(s *clikit.Session, r union.Result) string {
+	return s.T("agent.how_far", "sent", itoa(r.Sent), "left", itoa(r.Left), "received", itoa(r.Received),
+		"up", size(r.BytesSent), "down", size(r.BytesReceived))
 }
 
 func size(n int64) string {
