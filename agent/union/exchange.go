@@ -62,7 +62,7 @@ func (u *Union) Exchange(ctx context.Context, t Transport, p Party) (Result, err
 	defer u.exchanging.Unlock()
 	x := &exchange{u: u, t: t, p: p, began: u.o.Now(), who: signers{u: u, ca: p.CA, met: map[string]signer{}}}
 	err := x.run(ctx)
-	err = errors.Join(err, x.end())
+	err = errors.Join(err, x.end(), x.left(ctx))
 	x.measure()
 	u.o.Log.Info("sync", "union", u.Code(), "rounds", x.r.Rounds, "sent", x.r.Sent, "received", x.r.Received,
 		"held", x.r.Held, "complete", x.r.Complete, "equal", x.r.Equal, "elapsed", x.r.Elapsed)
@@ -227,6 +227,11 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
+	news, err := x.u.noteNews(up)
+	if err != nil {
+		return false, err
+	}
+	update.Facts = append(update.Facts, news...)
 	if err := x.u.Settle(update); err != nil {
 		return false, err
 	}
@@ -258,6 +263,23 @@ func (x *exchange) end() error {
 	if err := x.u.DropAsides(); err != nil {
 		return fmt.Errorf("end sync: %w", err)
 	}
+	return nil
+}
+
+// left counts what a sync leaves to the person.
+func (x *exchange) left(ctx context.Context) error {
+	if x.r.Rounds == 0 || ctx.Err() != nil {
+		return nil
+	}
+	cases, err := x.u.Cases(ctx)
+	if err != nil {
+		return fmt.Errorf("end sync: %w", err)
+	}
+	news, err := x.u.News(ctx)
+	if err != nil {
+		return fmt.Errorf("end sync: %w", err)
+	}
+	x.r.Cases, x.r.News = len(cases), len(news)
 	return nil
 }
 

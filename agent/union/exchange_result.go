@@ -19,6 +19,8 @@ type Result struct {
 	Complete  bool // nothing is left to send or to fetch
 	Equal     bool // it ended with equal digests: the centre has the very same records
 	Records   int  // of the centre's layer, when Equal
+	Cases     int  // that wait for a person when it ended
+	News      int  // records that were changed elsewhere since the person last looked
 
 	BytesSent, BytesReceived int64 // over the line; 0 where the transport does not count
 	Elapsed                  time.Duration

@@ -29,6 +29,8 @@ type statusOut struct {
 	Delivered uint64         `json:"delivered"`
 	Held      uint64         `json:"held"`
 	Conflicts int            `json:"conflicts"`
+	Cases     int            `json:"cases"` // that wait for a person
+	News      int            `json:"news"`  // records changed elsewhere since the person last looked
 	Records   map[string]int `json:"records"`
 	Fetched   bool           `json:"fetched"`
 	Proved    bool           `json:"proved"`
@@ -96,7 +98,7 @@ func (p program) doStatus(c *cli.Context) error {
 // newest sync went well. Changes that wait for the night are healthy.
 func health(st agent.Status) int {
 	switch {
-	case st.Held > 0 || st.Conflicts > 0 || len(st.Notices) > 0:
+	case st.Held > 0 || len(st.Cases) > 0 || len(st.Notices) > 0:
 		return clikit.ExitAttention
 	case st.Failures > 0 && st.Error != 0:
 		return clikit.ExitStatus(syncproto.Fail(st.Error, "sync", nil))
@@ -117,7 +119,7 @@ func graver(a, b int) int {
 func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
-		Held: st.Held, Conflicts: st.Conflicts, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
+		Held: st.Held, Conflicts: st.Conflicts, Cases: len(st.Cases), News: st.News, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
 		Archived: st.Archived, Again: st.Again, DaysAlone: daysAlone(s.Now(), st),
 		Last: stamp(st.Last), Next: stamp(st.Next), NextWhy: st.NextWhy, Running: st.Running, Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
 	}
@@ -242,15 +244,25 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 	if st.Again > 0 {
 		say("agent.again_hint")
 	}
-	if st.Held > 0 || st.Conflicts > 0 {
-		say("agent.cases_hint")
-	}
+	errs = append(errs, printLeft(s, len(st.Cases), st.News))
 	for _, n := range st.Notices {
 		errs = append(errs, s.Println(moment(n.Since)+" "+text.Sentence(s.Lang, syncproto.Fail(n.Code, "status", nil))))
 	}
 	if st.Failures > 0 && st.Error != 0 {
 		errs = append(errs, s.Println(s.T("agent.newest_failure", "time", moment(st.Tried.Round(time.Second)))+
 			text.Sentence(s.Lang, syncproto.Fail(st.Error, "sync", nil))))
+	}
+	return errors.Join(errs...)
+}
+
+// printLeft says what waits for a person, and where to see it.
+func printLeft(s *clikit.Session, cases, news int) error {
+	var errs []error
+	if cases > 0 {
+		errs = append(errs, s.Println(s.T("agent.cases_hint", "n", itoa(cases))))
+	}
+	if news > 0 {
+		errs = append(errs, s.Println(s.T("agent.news_hint", "n", itoa(news))))
 	}
 	return errors.Join(errs...)
 }

@@ -26,6 +26,8 @@ type syncedOut struct {
 	Conflicts int              `json:"conflicts"`
 	Complete  bool             `json:"complete"`
 	Equal     bool             `json:"equal"`
+	Cases     int              `json:"cases"` // that wait for a person
+	News      int              `json:"news"`  // records changed elsewhere since the person last looked
 	Records   int              `json:"records"`
 	Rounds    int              `json:"rounds"`
 	BytesOut  int64            `json:"bytes_sent"`
@@ -38,7 +40,7 @@ type syncedOut struct {
 func syncedOf(code string, r union.Result) syncedOut {
 	return syncedOut{
 		Union: code, Sent: r.Sent, Left: r.Left, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
-		Equal: r.Equal, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
+		Equal: r.Equal, Cases: r.Cases, News: r.News, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
 		ElapsedMS: r.Elapsed.Milliseconds(), Notices: append(append([]syncproto.Code{}, r.Notices...), r.Refused...),
 	}
 }
@@ -98,7 +100,7 @@ func (p program) doSync(c *cli.Context) error {
 
 // needsAttention reports whether a sync left something to a person.
 func needsAttention(r union.Result) bool {
-	return r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
+	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
 }
 
 // printSync says what a sync did, also one that was cut.
@@ -125,6 +127,9 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 		err = say("agent.synced_equal", "n", fmt.Sprint(r.Records))
 	case !r.Complete && cause == nil:
 		err = say("agent.synced_partly")
+	}
+	if err == nil {
+		err = printLeft(s, r.Cases, r.News)
 	}
 	if err == nil && r.BytesSent+r.BytesReceived > 0 {
 		err = say("agent.synced_cost", "rounds", fmt.Sprint(r.Rounds), "bytes", size(r.BytesSent+r.BytesReceived),
