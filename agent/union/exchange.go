@@ -31,7 +31,7 @@ type Party struct {
 	Sign     func(msg []byte) []byte // by the device's key, for [syncproto.DomainSegment]
 	Client   *syncpb.Client          // version, system and hashes; the rest is filled in
 	Kinds    KindKeeper              // keeps the centre's kind files; may be nil
-	Progress func(Result)            // called after each round; may be nil
+	Progress func(Result)            // called before the first round and after each; may be nil
 }
 
 // KindKeeper keeps the kind files that the centre publishes. They take effect when a union
@@ -114,6 +114,10 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	s, err := x.state()
 	if err != nil {
 		return false, err
+	}
+	x.r.Left = int(s.Head.Seq - min(s.Answered, s.Head.Seq))
+	if x.r.Rounds == 0 && x.p.Progress != nil {
+		x.p.Progress(x.r)
 	}
 	env, err := x.env(s)
 	if err != nil {
