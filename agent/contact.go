@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"unionsync/agent/schedule"
+	"unionsync/agent/union"
 	"unionsync/internal/atomicfile"
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
@@ -80,14 +81,17 @@ func unixTime(s int64) time.Time {
 	return time.Unix(s, 0)
 }
 
-// ended notes how a sync went.
-func (c *contact) ended(now time.Time, complete bool, err error) {
+// ended notes how a sync went. One that got on before it failed is the first failure in a
+// row: a bad line bears the night's work in pieces, soon after each other.
+func (c *contact) ended(now time.Time, r union.Result, err error) {
 	c.Tried, c.Wait, c.Error = now.Unix(), 0, 0
-	if complete && err == nil {
+	if r.Complete && err == nil {
 		c.Complete, c.Failures = now.Unix(), 0
 		return
 	}
-	c.Failures++
+	if c.Failures++; r.Sent+r.Received > 0 {
+		c.Failures = 1
+	}
 	if err != nil {
 		c.Error = int(syncproto.CodeOf(err))
 		c.Wait = retryAfter(err)

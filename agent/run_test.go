@@ -230,3 +230,96 @@ func TestRunNeedsAUnion(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestRunResumes: a night's work whose line breaks after every round goes on where it was,
+// soon after each break, and nothing goes twice.
+func TestRunResumes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *watched) {
+		u, err := w.agent().Union("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := uniontest.Members(context.Background(), u, 0, 600); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.Close(); err != nil {
+			t.Fatal(err)
+		}
+		carried, broken := 0, false
+		w.centre.Fault = func(q *syncpb.Request, answered bool) error {
+			if q == nil {
+				return nil
+			}
+			if !answered {
+				if broken = !broken; !broken {
+					return syncproto.Fail(syncproto.CodeUnreachable, "test", nil)
+				}
+				for _, s := range q.GetBatch() {
+					carried += len(s.GetChanges())
+				}
+			}
+			return nil
+		}
+		w.startLoop(24 * time.Hour)
+		sent := 0
+		for _, l := range w.lines {
+			var at, code string
+			var n, e int
+			if _, err := fmt.Sscanf(l, "%s %s sent %d E%d", &at, &code, &n, &e); err != nil {
+				t.Fatal(err)
+			}
+			if d, err := time.ParseDuration(at); err != nil || d > 23*time.Hour+15*time.Minute {
+				t.Errorf("late: %s", l)
+			}
+			sent += n
+		}
+		if sent != 1200 || carried != 1200 || len(w.lines) < 3 {
+			t.Errorf("%d of 1200 changes, %d over the line\n%q", sent, carried, w.lines)
+		}
+	})
+}
+
+// slowLine takes a while for each round, and its bytes grow meanwhile.
+type slowLine struct {
+	agent.Line
+	began time.Time
+}
+
+func (l *slowLine) Exchange(ctx context.Context, q *syncpb.Request) (*syncpb.Response, error) {
+	elapse(4*time.Second + time.Millisecond)
+	return l.Line.Exchange(ctx, q)
+}
+
+func (l *slowLine) Bytes() (sent, received int64) {
+	return int64(time.Since(l.began).Seconds()) * 1000, 7
+}
+
+// TestProgressInsideARound: on a slow line a round takes minutes; people see the bytes move.
+func TestProgressInsideARound(t *testing.T) {
+	bubble(t, func(t *testing.T, w *watched) {
+		a, err := agent.Open(agent.Config{Dir: w.dir, Dial: func(*tls.Config, []string) (agent.Line, error) {
+			return &slowLine{w.centre.Line(), time.Now()}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := a.Union("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := uniontest.Members(context.Background(), u, 0, 3); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		_, err = a.Sync(context.Background(), "", func(r union.Result) {
+			told = append(told, fmt.Sprintf("%s %d/%d %d", r.Elapsed.Round(time.Second), r.Sent, r.Sent+r.Left, r.BytesSent))
+		})
+		want := "[0s 0/6 0 1s 0/6 1000 2s 0/6 2000 3s 0/6 3000 4s 0/6 4000 4s 6/6 4000]"
+		if err != nil || fmt.Sprint(told) != want {
+			t.Errorf("%v, %v, want %s", told, err, want)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"unionsync/agent/schedule"
 	"unionsync/agent/union"
 	"unionsync/syncproto"
 )
@@ -16,8 +17,12 @@ type Status struct {
 	Tried    time.Time      // when the newest sync ended
 	Failures int            // syncs in a row that did not become complete
 	Error    syncproto.Code // why the newest one failed; 0: it did not
+	NextWhy  schedule.Why   // what Next waits for
+	Running  bool           // the loop is up, as far as its note tells: without it nothing comes at Next
 	Notices  []union.Notice
 	Back     []union.HeldChange // own changes that the centre sent back
+	Cases    []union.Case       // what waits for a person
+	News     int                // records that were changed elsewhere since the person last looked
 }
 
 // Status opens a union and tells how it stands.
@@ -41,8 +46,17 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 	if st.Back, err = u.HeldChanges(ctx); err != nil {
 		return st, err
 	}
+	if st.Cases, err = u.Cases(ctx); err != nil {
+		return st, err
+	}
+	news, err := u.News(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.News = len(news)
 	c := a.loadContact(code)
 	st.Name, st.Tried, st.Failures, st.Error = c.Name, unixTime(c.Tried), c.Failures, syncproto.Code(c.Error)
-	st.Next = a.Next(code)
+	st.Next, st.NextWhy = a.Next(code)
+	st.Running = a.Running()
 	return st, nil
 }

@@ -40,7 +40,8 @@ func (a *Agent) Union(code string) (*union.Union, error) {
 }
 
 // Sync opens a union, syncs it with the centre and closes it again. The result tells what
-// was done, also beside an error.
+// was done, also beside an error. Progress is told after each round and, since a round takes
+// minutes on a slow line, every second with the bytes so far; nil: nobody.
 func (a *Agent) Sync(ctx context.Context, code string, progress func(union.Result)) (r union.Result, err error) {
 	code, err = a.Which(code)
 	if err != nil {
@@ -65,7 +66,10 @@ func (a *Agent) SyncOpen(ctx context.Context, u *union.Union, progress func(unio
 		return r, err
 	}
 	defer line.Close()
-	r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Kinds: a.keeper(), Progress: progress})
+	err = watchRounds(ctx, line, progress, func(ctx context.Context, round func(union.Result)) error {
+		r, err = u.Exchange(ctx, line, union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Kinds: a.keeper(), Progress: round})
+		return err
+	})
 	return r, errors.Join(err, a.heard(u.Code(), d, c, line, r, err))
 }
 
@@ -86,7 +90,7 @@ func (a *Agent) heard(code string, d device, c centre, line Line, r union.Result
 	if r.Slot != nil {
 		note.Slot = slotOf(r.Slot)
 	}
-	note.ended(a.c.Now(), r.Complete, cause)
+	note.ended(a.c.Now(), r, cause)
 	return errors.Join(append(errs, a.saveContact(code, note))...)
 }
 

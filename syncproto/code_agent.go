@@ -17,4 +17,8 @@ const (
 	CodeCut           Code = 962 // the line broke in the middle of a round; what was done before it counts
 	CodeExportExists  Code = 963 // the file to be written exists: file
 	CodeProxy         Code = 964 // the office's proxy lets nothing through: status
+
+	CodeCaseGone   Code = 980 // no case has this number, any more or with what was seen of it: number
+	CodeCaseChoice Code = 981 // a case has no such value to choose: n, max
+	CodeCaseWay    Code = 982 // a case cannot be decided in this way: number
 )

@@ -3,6 +3,7 @@ package agenttest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,7 +18,7 @@ const Address = "https://centre.test:8443"
 // Line is a line to the centre without a network. What hangs up is a cut.
 type Line struct {
 	c              *Centre
-	sent, received int64
+	sent, received atomic.Int64
 }
 
 // Line makes a line to the centre.
@@ -25,9 +26,9 @@ func (c *Centre) Line() *Line { return &Line{c: c} }
 
 // Exchange makes one round.
 func (l *Line) Exchange(ctx context.Context, q *syncpb.Request) (*syncpb.Response, error) {
-	l.sent += int64(proto.Size(q))
+	l.sent.Add(int64(proto.Size(q)))
 	r, err := l.c.Exchange(ctx, q)
-	l.received += int64(proto.Size(r))
+	l.received.Add(int64(proto.Size(r)))
 	return r, cut(err)
 }
 
@@ -48,7 +49,7 @@ func cut(err error) error {
 func (l *Line) Addresses() []string { return []string{Address} }
 
 // Bytes counts messages, unpacked.
-func (l *Line) Bytes() (sent, received int64) { return l.sent, l.received }
+func (l *Line) Bytes() (sent, received int64) { return l.sent.Load(), l.received.Load() }
 
 // Close does nothing.
 func (l *Line) Close() {}

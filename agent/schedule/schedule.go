@@ -1,7 +1,8 @@
 // Package schedule decides when a PC syncs next: in the slot that the centre gave, within
 // the night window; soon after the next start if the PC was off; with back-off after
-// failures. It is pure: clock and random numbers come in, a time goes out. It imports
-// nothing of this project.
+// failures. It is pure: clock and random numbers come in, a time goes out. Whatever clock
+// and notes say, a PC that runs is never further from its next sync than [Longest] of
+// running time. It imports nothing of this project.
 package schedule
 
 import "time"
@@ -24,8 +25,26 @@ type State struct {
 	Failures int           // syncs in a row that did not become complete
 	Wait     time.Duration // how long the centre asked to wait, with the newest failure
 	Awake    time.Time     // since when this PC runs: program start, or end of a standby
+	Doubt    bool          // the clock was set back since Complete was noted: how long ago that was is not known
+	Ran      time.Duration // running time since the newest try, by a clock that nobody can set
 	Jitter   float64       // drawn anew after each try, from [0, 1)
 }
+
+// Why says what a sync waits for.
+type Why string
+
+// Reasons for the time of the next sync.
+const (
+	InSlot  Why = "slot"     // the slot that the centre gave
+	First   Why = "first"    // none was ever complete
+	CatchUp Why = "catch-up" // the slot went by while the PC was off, or its clock cannot be believed
+	Retry   Why = "retry"    // the newest one failed
+	Asked   Why = "asked"    // the newest one failed, and the centre asked to wait
+)
+
+// Longest is how much running time there is between two tries at most: a day from slot to
+// slot, and the longest delay behind it.
+const Longest = 24*time.Hour + backoffDay
 
 // Delays of a PC that has missed its slot: offices open at the same minute, so they spread.
 const (
@@ -46,24 +65,30 @@ const tolerance = 10 * time.Minute
 
 const minutesPerDay = 24 * 60
 
-// Next gives the time of the next sync: now or earlier if it is due. Equal arguments give
-// equal times, so it may be asked as often as one likes.
-func Next(now time.Time, s State) time.Time {
+// Next gives the time of the next sync, now or earlier if it is due, and what it waits for.
+// Equal arguments give equal times, so it may be asked as often as one likes.
+func Next(now time.Time, s State) (time.Time, Why) {
 	s = s.sound(now)
-	due := s.due(now)
-	if s.Failures > 0 {
-		if again := s.Tried.Add(s.backoff(now)); again.After(due) {
-			return again
-		}
+	due, dueWhy := s.due(now)
+	if s.Failures == 0 {
+		return due, dueWhy
 	}
-	return due
+	wait, why, asked := s.backoff(now), Retry, min(s.Wait, backoffDay)
+	if asked >= wait {
+		wait, why = asked, Asked
+	}
+	again := s.Tried.Add(wait)
+	if due.After(again) { // mostly a slot that is still to come: by then the failure is history
+		return due, dueWhy
+	}
+	return again, why
 }
 
 // sound leaves out times that a clock set back has put into the future.
 func (s State) sound(now time.Time) State {
 	limit := now.Add(tolerance)
 	if s.Complete.After(limit) {
-		s.Complete = time.Time{}
+		s.Doubt = true
 	}
 	if s.Tried.After(limit) {
 		s.Tried, s.Failures = time.Time{}, 0
@@ -102,18 +127,25 @@ func (l Slot) holds(minute int) bool {
 
 // due is when the next sync should be if none had failed: the first slot after the newest
 // complete one, or a while after the PC woke if that slot has gone by meanwhile.
-func (s State) due(now time.Time) time.Time {
-	if !s.Complete.IsZero() {
-		// Complete may lie a little ahead of a clock that was corrected.
-		from := s.Complete
-		if from.After(now) {
-			from = now
-		}
-		if slot := s.Slot.after(from.In(now.Location())); !slot.Before(s.Awake) || slot.After(now) {
-			return slot
-		}
+func (s State) due(now time.Time) (time.Time, Why) {
+	catchUp := s.Awake.Add(catchUpAfter + time.Duration(s.Jitter*float64(catchUpSpread)))
+	switch {
+	case s.Ran >= Longest:
+		return now, CatchUp
+	case s.Complete.IsZero():
+		return catchUp, First
+	case s.Doubt:
+		return catchUp, CatchUp
 	}
-	return s.Awake.Add(catchUpAfter + time.Duration(s.Jitter*float64(catchUpSpread)))
+	// Complete may lie a little ahead of a clock that was corrected.
+	from := s.Complete
+	if from.After(now) {
+		from = now
+	}
+	if slot := s.Slot.after(from.In(now.Location())); !slot.Before(s.Awake) || slot.After(now) {
+		return slot, InSlot
+	}
+	return catchUp, CatchUp
 }
 
 // after is the first time strictly after t at which the slot begins.
@@ -141,6 +173,5 @@ func (s State) backoff(now time.Time) time.Duration {
 			break
 		}
 	}
-	wait = wait/2 + time.Duration(s.Jitter*float64(wait/2))
-	return max(wait, min(s.Wait, backoffDay))
+	return wait/2 + time.Duration(s.Jitter*float64(wait/2))
 }

@@ -86,6 +86,11 @@ func (w *draft) open() (err error) {
 	case !isNew && !there(w.before):
 		return syncproto.Fail(syncproto.CodeNotFound, "save", nil, "what", w.d.ID.String())
 	}
+	if w.d.still != nil {
+		if err := w.d.still(w.before); err != nil {
+			return err
+		}
+	}
 	layer, err := w.g.s.Layer(w.key)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package union
 import (
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
+	"unionsync/syncproto/merge"
 )
 
 // Draft is what a person wants to save of one record. What is not named stays as it is.
@@ -31,6 +32,8 @@ type Draft struct {
 	Group   uint64            // ties this change to others, see [Union.NewGroup]
 	Note    string            // kept with the change
 	Explain map[string]string // explanations of class C findings, by rule id; "" for all
+
+	still func(*merge.Record) error // refuses a record that is not as the person saw it; nil: does not matter
 }
 
 // Saved is a change that is saved.

@@ -32,7 +32,7 @@ type Party struct {
 	Sign     func(msg []byte) []byte // by the device's key, for [syncproto.DomainSegment]
 	Client   *syncpb.Client          // version, system and hashes; the rest is filled in
 	Kinds    KindKeeper              // keeps the centre's kind files; may be nil
-	Progress func(Result)            // called after each round; may be nil
+	Progress func(Result)            // called before the first round and after each; may be nil
 }
 
 // KindKeeper keeps the kind files that the centre publishes. They take effect when a union
@@ -63,7 +63,7 @@ func (u *Union) Exchange(ctx context.Context, t Transport, p Party) (Result, err
 	defer u.exchanging.Unlock()
 	x := &exchange{u: u, t: t, p: p, began: u.o.Now(), who: signers{u: u, ca: p.CA, met: map[string]signer{}}}
 	err := x.run(ctx)
-	err = errors.Join(err, x.end())
+	err = errors.Join(err, x.end(), x.left(ctx))
 	x.measure()
 	u.o.Log.Info("sync", "union", u.Code(), "rounds", x.r.Rounds, "sent", x.r.Sent, "received", x.r.Received,
 		"held", x.r.Held, "complete", x.r.Complete, "equal", x.r.Equal, "elapsed", x.r.Elapsed)
@@ -118,6 +118,10 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	s, err := x.state()
 	if err != nil {
 		return false, err
+	}
+	x.r.Left = int(s.Head.Seq - min(s.Answered, s.Head.Seq))
+	if x.r.Rounds == 0 && x.p.Progress != nil {
+		x.p.Progress(x.r)
 	}
 	env, err := x.env(s)
 	if err != nil {
@@ -262,6 +266,11 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
+	news, err := x.u.noteNews(up)
+	if err != nil {
+		return false, err
+	}
+	update.Facts = append(update.Facts, news...)
 	if err := x.u.Settle(update); err != nil {
 		return false, err
 	}
@@ -293,6 +302,23 @@ func (x *exchange) end() error {
 	if err := x.u.DropAsides(); err != nil {
 		return fmt.Errorf("end sync: %w", err)
 	}
+	return nil
+}
+
+// left counts what a sync leaves to the person.
+func (x *exchange) left(ctx context.Context) error {
+	if x.r.Rounds == 0 || ctx.Err() != nil {
+		return nil
+	}
+	cases, err := x.u.Cases(ctx)
+	if err != nil {
+		return fmt.Errorf("end sync: %w", err)
+	}
+	news, err := x.u.News(ctx)
+	if err != nil {
+		return fmt.Errorf("end sync: %w", err)
+	}
+	x.r.Cases, x.r.News = len(cases), len(news)
 	return nil
 }
 

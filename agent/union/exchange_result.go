@@ -11,6 +11,7 @@ import (
 // Result tells what a sync did.
 type Result struct {
 	Rounds    int
+	Left      int  // own changes without the centre's answer
 	Sent      int  // own changes that the centre has now and did not answer before
 	Received  int  // records that came from the centre
 	Held      int  // of those sent, sent back by the centre
@@ -18,6 +19,8 @@ type Result struct {
 	Complete  bool // nothing is left to send or to fetch
 	Equal     bool // it ended with equal digests: the centre has the very same records
 	Records   int  // of the centre's layer, when Equal
+	Cases     int  // that wait for a person when it ended
+	News      int  // records that were changed elsewhere since the person last looked
 
 	BytesSent, BytesReceived int64 // over the line; 0 where the transport does not count
 	Elapsed                  time.Duration
@@ -52,6 +55,7 @@ func (r *Result) add(up *session.Update, answer *syncpb.Response, known map[uint
 	}
 	r.Received += len(answer.GetWanted())
 	r.Complete, r.Equal = done, up.Equal
+	r.Left = int(up.State.Head.Seq - min(up.State.Answered, up.State.Head.Seq))
 	r.Refused = up.Refused
 	r.Notices = append(r.Notices, up.Notices...)
 	if s := answer.GetSlot(); s != nil {

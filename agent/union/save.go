@@ -3,9 +3,11 @@ package union
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"unionsync/agent/store"
 	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
 	"unionsync/syncproto/merge"
 )
 
@@ -56,14 +58,10 @@ func (u *Union) build(ctx context.Context, drafts []Draft) (*group, error) {
 	if len(drafts) > MaxGroup {
 		return nil, syncproto.Fail(syncproto.CodeGroupTooLarge, "save", nil, "max", itoa(MaxGroup))
 	}
-	s, err := u.store()
+	g, err := u.newGroup()
 	if err != nil {
 		return nil, err
 	}
-	if !s.State().Fetched {
-		return nil, syncproto.Fail(syncproto.CodeFirstFetch, "save", nil)
-	}
-	g := &group{u: u, s: s, head: u.j.Head(), views: map[syncproto.RecordKey]*merge.Record{}}
 	for _, d := range drafts {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("save: %w", err)
@@ -73,6 +71,18 @@ func (u *Union) build(ctx context.Context, drafts []Draft) (*group, error) {
 		}
 	}
 	return g, nil
+}
+
+// newGroup begins a save. Before the first fetch has finished nothing can be saved.
+func (u *Union) newGroup() (*group, error) {
+	s, err := u.store()
+	if err != nil {
+		return nil, err
+	}
+	if !s.State().Fetched {
+		return nil, syncproto.Fail(syncproto.CodeFirstFetch, "save", nil)
+	}
+	return &group{u: u, s: s, head: u.j.Head(), views: map[syncproto.RecordKey]*merge.Record{}}, nil
 }
 
 // commit appends to the journal and then lays the changes over the store's records.
@@ -128,36 +138,53 @@ func (u *Union) DropHeld(ctx context.Context, kindName string, id syncproto.Reco
 	if err != nil {
 		return Saved{}, err
 	}
+	return u.drop(ctx, k, id, nil, actor, note)
+}
+
+// drop ends the hold on a record's changes; seen is the case that the person saw, if any.
+func (u *Union) drop(ctx context.Context, k *kind.Kind, id syncproto.RecordID, seen *Case, actor, note string) (Saved, error) {
 	u.write.Lock()
 	defer u.write.Unlock()
-	held, err := u.held(ctx, syncproto.RecordKey{Kind: k.Number, ID: id})
-	if err != nil {
-		return Saved{}, err
-	}
-	if len(held) == 0 {
-		return Saved{}, syncproto.Fail(syncproto.CodeNothingChanged, "drop held changes", nil)
-	}
 	s, err := u.store()
 	if err != nil {
 		return Saved{}, err
 	}
-	if actor == "" {
-		actor = u.o.Actor
-	}
-	c := &syncproto.Change{Union: u.Code(), Kind: k.Number, ID: id, KindVersion: k.Version, Actor: actor,
-		Time: u.o.Now().Unix(), Verb: syncproto.VerbDrop, Note: note}
-	for _, p := range held {
-		c.Resolves = append(c.Resolves, syncproto.FieldDot{Dot: p.Dot()})
-	}
-	if err := c.Check(); err != nil {
-		return Saved{}, syncproto.Fail(syncproto.CodeInvalid, "drop held changes", err, "what", "change")
-	}
 	g := &group{u: u, s: s, head: u.j.Head()}
-	b := c.Encode(g.head.Journal)
-	g.built = []built{{bytes: b, change: c, saved: Saved{Kind: k.Name, ID: id, Place: g.head.Next(b)}}}
+	if err := u.dropInto(ctx, g, k, syncproto.RecordKey{Kind: k.Number, ID: id}, seen, actor, note); err != nil {
+		return Saved{}, err
+	}
 	saved, err := u.commit(g)
 	if err != nil {
 		return Saved{}, err
 	}
 	return saved[0], nil
+}
+
+// dropInto puts a change that drops a record's held changes into a group.
+func (u *Union) dropInto(ctx context.Context, g *group, k *kind.Kind, key syncproto.RecordKey, seen *Case, actor, note string) error {
+	held, err := u.held(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(held) == 0 {
+		return syncproto.Fail(syncproto.CodeNothingChanged, "drop held changes", nil)
+	}
+	if seen != nil && !slices.EqualFunc(held, seen.Held, func(p syncproto.Place, h HeldChange) bool { return p == h.Place }) {
+		return seen.gone()
+	}
+	if actor == "" {
+		actor = u.o.Actor
+	}
+	c := &syncproto.Change{Union: u.Code(), Kind: k.Number, ID: key.ID, KindVersion: k.Version, Actor: actor,
+		Time: u.o.Now().Unix(), Verb: syncproto.VerbDrop, Note: note}
+	for _, p := range held {
+		c.Resolves = append(c.Resolves, syncproto.FieldDot{Dot: p.Dot()})
+	}
+	if err := c.Check(); err != nil {
+		return syncproto.Fail(syncproto.CodeInvalid, "drop held changes", err, "what", "change")
+	}
+	b := c.Encode(g.head.Journal)
+	g.head = g.head.Next(b)
+	g.built = append(g.built, built{bytes: b, change: c, saved: Saved{Kind: k.Name, ID: key.ID, Place: g.head}})
+	return nil
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"unionsync/agent/agenttest"
+	"unionsync/agent/union"
 	"unionsync/internal/clikit"
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
@@ -237,6 +241,52 @@ func TestRun(t *testing.T) {
 		t.Errorf("status %d\n%s%s", r.status, r.out, r.err)
 	}
 	r.says("下次同步", unionA)
+}
+
+// TestRunEvents: with --json each line is an event, and says what the next sync waits for.
+func TestRunEvents(t *testing.T) {
+	d := enrolled(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	r := d.runContext(ctx, "run", "--json")
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	for _, line := range lines {
+		var event struct{ Union, Next, Why string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Union != unionA || event.Next == "" || event.Why != "slot" {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+	if r.status != 0 || len(lines) == 0 {
+		t.Errorf("status %d: %q", r.status, r.out)
+	}
+}
+
+// TestRunProgress: a sync that takes long tells on one line after the other, each an event.
+func TestRunProgress(t *testing.T) {
+	var out bytes.Buffer
+	o := &runOut{s: &clikit.Session{IO: clikit.IO{Stdout: &out, Stderr: io.Discard, Now: time.Now}, Lang: "en", JSON: true}}
+	for _, s := range []int{0, 1, 2, 3, 5} {
+		o.progress(unionA, union.Result{Sent: s, Left: 9 - s, BytesSent: int64(s) * 100, Elapsed: time.Duration(s) * time.Second})
+	}
+	o.synced(unionA, union.Result{Sent: 9, Complete: true}, nil)
+	var told []string
+	for line := range strings.Lines(out.String()) {
+		var event struct {
+			Union          string
+			Progress, Sync *syncedOut
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if p := event.Progress; p != nil {
+			told = append(told, fmt.Sprintf("%d+%d %d", p.Sent, p.Left, p.BytesOut))
+		} else if event.Sync != nil {
+			told = append(told, fmt.Sprint("end ", event.Sync.Sent))
+		}
+	}
+	if want := "[2+7 200 5+4 500 end 9]"; fmt.Sprint(told) != want {
+		t.Errorf("%v, want %s", told, want)
+	}
 }
 
 // TestOffline: without the centre everything but syncing works, and says so.

@@ -29,6 +29,8 @@ type desk struct {
 	dir    string
 	stdin  string
 	free   uint64 // bytes on the disk; 0: as it is
+	actor  string // who works here; empty: 王芳
+	now    func() time.Time
 }
 
 func newDesk(t *testing.T) *desk {
@@ -60,12 +62,16 @@ func (d *desk) runContext(ctx context.Context, args ...string) ran {
 	if d.free > 0 {
 		p.free = func(string) (uint64, error) { return d.free, nil }
 	}
+	now := d.now
+	if now == nil {
+		now = time.Now
+	}
 	status := clikit.Main(ctx, p.build, clikit.IO{
 		Args: append([]string{"union-agent"}, args...), Stdin: strings.NewReader(d.stdin), Stdout: &out, Stderr: &errs,
 		Env: func(name string) string {
-			return map[string]string{"UNIONSYNC_DATA": d.dir, "UNIONSYNC_LANG": "zh", "USER": "王芳"}[name]
+			return map[string]string{"UNIONSYNC_DATA": d.dir, "UNIONSYNC_LANG": "zh", "USER": first(d.actor, "王芳")}[name]
 		},
-		Now: time.Now,
+		Now: now,
 	})
 	return ran{t: d.t, line: strings.Join(args, " "), out: out.String(), err: errs.String(), status: status}
 }

@@ -215,6 +215,8 @@ func moment(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04")
 }
 
+func unix(s int64) time.Time { return time.Unix(s, 0) }
+
 // stamp is a moment in JSON: empty for none.
 func stamp(t time.Time) string {
 	if t.IsZero() || t.Unix() == 0 {

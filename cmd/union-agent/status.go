@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"unionsync/agent"
+	"unionsync/agent/schedule"
 	"unionsync/agent/union"
 	"unionsync/internal/clikit"
 	"unionsync/internal/text"
@@ -25,19 +26,24 @@ type statusOut struct {
 	Saved     uint64         `json:"saved"`
 	Waiting   uint64         `json:"waiting"`
 	Oldest    string         `json:"oldest_waiting,omitempty"`
-	Again     uint64         `json:"waiting_again"`
 	OnlyHere  uint64         `json:"only_here"`
 	HereSince string         `json:"oldest_only_here,omitempty"`
 	Second    string         `json:"second_place,omitempty"`
 	Delivered uint64         `json:"delivered"`
-	Archived  uint64         `json:"archived"`
 	Held      uint64         `json:"held"`
 	Conflicts int            `json:"conflicts"`
+	Cases     int            `json:"cases"` // that wait for a person
+	News      int            `json:"news"`  // records changed elsewhere since the person last looked
 	Records   map[string]int `json:"records"`
 	Fetched   bool           `json:"fetched"`
 	Proved    bool           `json:"proved"`
+	Archived  uint64         `json:"archived"`         // every backup has them
+	Again     uint64         `json:"to_deliver_again"` // a restored centre has lost them
+	DaysAlone int            `json:"days_alone"`       // since when the oldest one waiting is on this PC alone
 	Last      string         `json:"last,omitempty"`
-	Next      string         `json:"next,omitempty"`
+	Next      string         `json:"next,omitempty"` // while the loop is up
+	NextWhy   schedule.Why   `json:"next_why,omitempty"`
+	Running   bool           `json:"running"`
 	Failures  int            `json:"failures"`
 	Error     int            `json:"error,omitempty"`
 	Notices   []int          `json:"notices"`
@@ -71,7 +77,7 @@ func (p program) doStatus(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		out = append(out, statusOf(a, st))
+		out = append(out, statusOf(s, a, st))
 		worst = graver(worst, health(st))
 		if s.JSON {
 			continue
@@ -95,7 +101,7 @@ func (p program) doStatus(c *cli.Context) error {
 // newest sync went well. Changes that wait for the night are healthy.
 func health(st agent.Status) int {
 	switch {
-	case st.Held > 0 || st.Conflicts > 0 || len(st.Notices) > 0:
+	case st.Held > 0 || len(st.Cases) > 0 || len(st.Notices) > 0:
 		return clikit.ExitAttention
 	case st.Failures > 0 && st.Error != 0:
 		return clikit.ExitStatus(syncproto.Fail(st.Error, "sync", nil))
@@ -113,12 +119,13 @@ func graver(a, b int) int {
 	return a
 }
 
-func statusOf(a *agent.Agent, st agent.Status) statusOut {
+func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
-		Again: st.Again, OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir, Archived: st.Archived,
-		Held: st.Held, Conflicts: st.Conflicts, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
-		Last: stamp(st.Last), Next: stamp(st.Next), Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
+		OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir,
+		Held: st.Held, Conflicts: st.Conflicts, Cases: len(st.Cases), News: st.News, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
+		Archived: st.Archived, Again: st.Again, DaysAlone: daysAlone(s.Now(), st),
+		Last: stamp(st.Last), Next: stamp(st.Next), NextWhy: st.NextWhy, Running: st.Running, Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
 	}
 	for _, h := range st.Back {
 		b := backOut{Seq: h.Place.Seq, Reason: h.Reason.String()}
@@ -133,37 +140,34 @@ func statusOf(a *agent.Agent, st agent.Status) statusOut {
 	return out
 }
 
+// printStatus says in short lines how a union stands, in the words that every screen uses.
 func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	pair := func(id, value string) [2]string { return [2]string{s.T(id), value} }
-	waiting := s.T("agent.n_changes", "n", fmt.Sprint(st.Waiting))
+	changes := func(n uint64) string { return s.T("agent.n_changes", "n", fmt.Sprint(n)) }
+	waiting := changes(st.Waiting)
 	if st.Waiting > 0 && !st.Oldest.IsZero() {
 		waiting += s.T("agent.since", "time", moment(st.Oldest))
 	}
-	onlyHere := s.T("agent.n_changes", "n", fmt.Sprint(st.OnlyHere))
-	if st.OnlyHere > 0 && !st.HereSince.IsZero() {
-		onlyHere += s.T("agent.since", "time", moment(st.HereSince))
-	}
-	last := moment(st.Last)
-	if last == "" {
-		last = s.T("word.never")
-	}
 	pairs := [][2]string{
-		pair("agent.union", st.Name+" "+st.Union),
-		pair("agent.saved_here", s.T("agent.n_changes", "n", fmt.Sprint(st.Saved))),
-		pair("agent.waiting", waiting),
-		pair("agent.only_here", onlyHere),
-		pair("agent.delivered", s.T("agent.n_changes", "n", fmt.Sprint(st.Delivered))),
-		pair("agent.archived", s.T("agent.n_changes", "n", fmt.Sprint(st.Archived))),
-		pair("agent.held", s.T("agent.n_changes", "n", fmt.Sprint(st.Held))),
-		pair("agent.conflicts", s.T("agent.n_records", "n", fmt.Sprint(st.Conflicts))),
-		pair("agent.last", last), pair("agent.next", moment(st.Next)+s.T("agent.next_needs_run")),
+		pair("agent.union", st.Name+" "+st.Union), pair("agent.saved_here", changes(st.Saved)),
+		pair("agent.waiting", waiting), pair("agent.delivered", changes(st.Delivered-min(st.Held, st.Delivered))),
+	}
+	if st.Archived > 0 {
+		pairs = append(pairs, pair("agent.archived", changes(st.Archived)))
 	}
 	if st.Again > 0 {
-		pairs = append(pairs, pair("agent.again", s.T("agent.n_changes", "n", fmt.Sprint(st.Again))))
+		pairs = append(pairs, pair("agent.again", changes(st.Again)))
 	}
-	if st.Status.Second.Dir != "" {
-		pairs = append(pairs, pair("agent.second_place", st.Status.Second.Dir))
+	if dir := st.Status.Second.Dir; dir != "" {
+		onlyHere := changes(st.OnlyHere)
+		if st.OnlyHere > 0 && !st.HereSince.IsZero() {
+			onlyHere += s.T("agent.since", "time", moment(st.HereSince))
+		}
+		pairs = append(pairs, pair("agent.second_place", dir), pair("agent.only_here", onlyHere))
 	}
+	pairs = append(pairs, pair("agent.held", changes(st.Held)),
+		pair("agent.conflicts", s.T("agent.n_records", "n", fmt.Sprint(st.Conflicts))),
+		pair("agent.last", first(moment(st.Last), s.T("word.never"))), pair("agent.next", nextWords(s, st)))
 	for _, k := range a.Kinds().All() {
 		if n := st.Records[k.Name]; n > 0 {
 			pairs = append(pairs, [2]string{k.Label.In(string(s.Lang)), s.T("agent.n_records", "n", fmt.Sprint(n))})
@@ -176,6 +180,26 @@ func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 		return err
 	}
 	return printHealth(s, st)
+}
+
+// nextWords says when the next try is and what it waits for. Without the loop there is none.
+func nextWords(s *clikit.Session, st agent.Status) string {
+	if !st.Running {
+		return s.T("agent.next_not_running")
+	}
+	return s.T("agent.next_at", "time", moment(st.Next), "why", s.T("agent.why_"+string(st.NextWhy)))
+}
+
+// aloneDays is from how many days on a change that is only on this PC is warned of.
+const aloneDays = 7
+
+// daysAlone is for how many whole days the oldest change without a receipt has been on this
+// PC alone, by a clock that may have been set meanwhile.
+func daysAlone(now time.Time, st agent.Status) int {
+	if st.OnlyHere == 0 || st.HereSince.IsZero() {
+		return 0
+	}
+	return int(now.Sub(st.HereSince) / (24 * time.Hour))
 }
 
 // kindName gives a kind's name, or its label in a language.
@@ -225,18 +249,31 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 	case !st.Fetched:
 		say("agent.not_fetched")
 	}
-	if st.Held > 0 {
-		say("agent.held_hint")
+	if d := daysAlone(s.Now(), st); d >= aloneDays {
+		errs = append(errs, s.Println(s.T("agent.alone", "n", fmt.Sprint(st.Waiting), "days", fmt.Sprint(d))))
 	}
-	if st.Conflicts > 0 {
-		say("agent.conflicts_hint")
+	if st.Again > 0 {
+		say("agent.again_hint")
 	}
+	errs = append(errs, printLeft(s, len(st.Cases), st.News))
 	for _, n := range st.Notices {
 		errs = append(errs, s.Println(moment(n.Since)+" "+text.Sentence(s.Lang, syncproto.Fail(n.Code, "status", nil))))
 	}
 	if st.Failures > 0 && st.Error != 0 {
 		errs = append(errs, s.Println(s.T("agent.newest_failure", "time", moment(st.Tried.Round(time.Second)))+
 			text.Sentence(s.Lang, syncproto.Fail(st.Error, "sync", nil))))
+	}
+	return errors.Join(errs...)
+}
+
+// printLeft says what waits for a person, and where to see it.
+func printLeft(s *clikit.Session, cases, news int) error {
+	var errs []error
+	if cases > 0 {
+		errs = append(errs, s.Println(s.T("agent.cases_hint", "n", itoa(cases))))
+	}
+	if news > 0 {
+		errs = append(errs, s.Println(s.T("agent.news_hint", "n", itoa(news))))
 	}
 	return errors.Join(errs...)
 }

@@ -20,11 +20,14 @@ func (p program) sync(s *clikit.Session) *cli.Command {
 type syncedOut struct {
 	Union     string           `json:"union"`
 	Sent      int              `json:"sent"`
+	Left      int              `json:"left"`
 	Received  int              `json:"received"`
 	Held      int              `json:"held"`
 	Conflicts int              `json:"conflicts"`
 	Complete  bool             `json:"complete"`
 	Equal     bool             `json:"equal"`
+	Cases     int              `json:"cases"` // that wait for a person
+	News      int              `json:"news"`  // records changed elsewhere since the person last looked
 	Records   int              `json:"records"`
 	Rounds    int              `json:"rounds"`
 	BytesOut  int64            `json:"bytes_sent"`
@@ -36,8 +39,8 @@ type syncedOut struct {
 
 func syncedOf(code string, r union.Result) syncedOut {
 	return syncedOut{
-		Union: code, Sent: r.Sent, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
-		Equal: r.Equal, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
+		Union: code, Sent: r.Sent, Left: r.Left, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
+		Equal: r.Equal, Cases: r.Cases, News: r.News, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
 		ElapsedMS: r.Elapsed.Milliseconds(), Notices: append(append([]syncproto.Code{}, r.Notices...), r.Refused...),
 	}
 }
@@ -60,7 +63,7 @@ func (p program) doSync(c *cli.Context) error {
 	out := []syncedOut{}
 	for _, code := range all {
 		bar := s.Progress(s.T("agent.syncing"))
-		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Step(r.Sent+r.Received, 0) })
+		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Say(howFar(s, r)) })
 		bar.Done()
 		one := syncedOf(code, r)
 		if err != nil && s.JSON { // one value on standard output: the error stands in it
@@ -97,7 +100,7 @@ func (p program) doSync(c *cli.Context) error {
 
 // needsAttention reports whether a sync left something to a person.
 func needsAttention(r union.Result) bool {
-	return r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
+	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
 }
 
 // printSync says what a sync did, also one that was cut.
@@ -125,11 +128,20 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 	case !r.Complete && cause == nil:
 		err = say("agent.synced_partly")
 	}
+	if err == nil {
+		err = printLeft(s, r.Cases, r.News)
+	}
 	if err == nil && r.BytesSent+r.BytesReceived > 0 {
 		err = say("agent.synced_cost", "rounds", fmt.Sprint(r.Rounds), "bytes", size(r.BytesSent+r.BytesReceived),
 			"ms", fmt.Sprint(r.Elapsed.Milliseconds()))
 	}
 	return err
+}
+
+// howFar says how far a sync is, in changes, records and bytes both ways.
+func howFar(s *clikit.Session, r union.Result) string {
+	return s.T("agent.how_far", "sent", itoa(r.Sent), "left", itoa(r.Left), "received", itoa(r.Received),
+		"up", size(r.BytesSent), "down", size(r.BytesReceived))
 }
 
 func size(n int64) string {

@@ -74,6 +74,7 @@ var exits = []exit{
 	one(syncproto.CodeCut, ExitOffline),
 	one(syncproto.CodeExportExists, ExitInput),
 	one(syncproto.CodeProxy, ExitOffline),
+	{syncproto.CodeCaseGone, syncproto.CodeCaseWay, ExitInput},
 	{900, 999, ExitUsage}, // the rest of commands
 }
 

@@ -29,6 +29,17 @@ func (s *Session) Progress(label string) *Progress {
 
 // Step tells that done of total (0 if that is not known) are finished.
 func (p *Progress) Step(done, total int) {
+	line := fmt.Sprintf("%s %d", p.label, done)
+	if total > 0 {
+		line = fmt.Sprintf("%s %d/%d (%d%%)", p.label, done, total, done*100/total)
+	}
+	p.show(line)
+}
+
+// Say tells in words how far the work is; they come behind the label.
+func (p *Progress) Say(words string) { p.show(p.label + " " + words) }
+
+func (p *Progress) show(line string) {
 	if !p.session.Terminal {
 		return
 	}
@@ -37,10 +48,6 @@ func (p *Progress) Step(done, total int) {
 		return
 	}
 	p.shown = now
-	line := fmt.Sprintf("%s %d", p.label, done)
-	if total > 0 {
-		line = fmt.Sprintf("%s %d/%d (%d%%)", p.label, done, total, done*100/total)
-	}
 	p.write(line)
 }
 
