@@ -214,8 +214,10 @@ func answerReceipt(r *syncpb.Response, q *syncpb.Request, outcomes []Outcome, al
 	var place syncproto.Place
 	var pos syncproto.Position
 	for i, o := range outcomes {
-		// A segment with a signer is handed on, be it another branch of the same journal.
-		own := i < len(q.GetBatch()) && len(q.GetBatch()[i].GetSigner()) == 0
+		// A segment that names its signer or its journal is handed on, be it another branch of
+		// the same journal.
+		m := q.GetBatch()[min(i, len(q.GetBatch())-1)]
+		own := len(m.GetSigner()) == 0 && m.GetJournal() == 0
 		if own && o.Refused == 0 && o.Last.Journal == syncproto.JournalID(q.GetJournal()) && o.Last.Seq > place.Seq {
 			place, pos = o.Last, o.Verdicts[len(o.Verdicts)-1].Position
 		}

@@ -278,9 +278,7 @@ func (b *batch) addKept(u *unit) {
 	for i := range seg.GetGaps() {
 		seg.Gaps[i].Erased = u.erased[seg.Gaps[i].GetIndex()]
 	}
-	if u.previous.Journal != syncproto.JournalID(b.q.GetJournal()) {
-		seg.Journal = uint64(u.previous.Journal)
-	}
+	seg.Journal = uint64(u.previous.Journal) // also of another branch of the own one: no receipt is for it
 	seg.Signature, seg.Signer = u.signature, u.signer
 	b.q.Batch = append(b.q.Batch, seg)
 	run := Run{}
