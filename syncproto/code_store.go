@@ -21,6 +21,8 @@ const (
 	CodeGroupTooLarge  Code = 716 // more changes in one save than the limit: max
 	CodeRefused        Code = 717 // rules of class A refuse the record: n
 	CodeRecordExists   Code = 718 // a new record has the id of one that exists
+	CodeSecondEmpty    Code = 719 // the second place has nothing of this union that this PC's key opens: dir
+	CodeSecondDir      Code = 720 // a folder cannot be the second place: dir
 
 	CodeFoundFrames    Code = 730 // doctor: entries of the journal are damaged: n
 	CodeFoundChain     Code = 731 // doctor: the journal's chain is broken: seq

@@ -58,6 +58,44 @@ func (j *Journal) appendTo(tx *bbolt.Tx, changes [][]byte) ([]syncproto.Place, e
 	return places, tx.Bucket(bucketMeta).Put(metaHead, encodeHead(at))
 }
 
+// Restore adds entries that this journal had before, in one transaction and one fsync: they
+// follow its head, under their own places. A damaged one keeps its place. See
+// [Journal.Append] for errors.
+func (j *Journal) Restore(frames []Frame) error {
+	total := 0
+	for _, f := range frames {
+		total += len(f.Bytes)
+	}
+	err := j.write(total, func(tx *bbolt.Tx) error { return j.restoreTo(tx, frames) },
+		func() { j.head = frames[len(frames)-1].Place })
+	if err != nil {
+		return fmt.Errorf("restore to journal: %w", err)
+	}
+	return nil
+}
+
+func (j *Journal) restoreTo(tx *bbolt.Tx, frames []Frame) error {
+	if len(frames) == 0 {
+		return errors.New("no entries")
+	}
+	at := j.head
+	for _, f := range frames {
+		p := f.Place
+		if p.Journal != j.id || p.Seq != at.Seq+1 || f.Previous != at.Hash || !f.Damaged && at.Next(f.Bytes) != p {
+			return fmt.Errorf("entry %d does not follow %d", p.Seq, at.Seq)
+		}
+		v, err := j.encodeFrame(p, f.Previous, f.Bytes)
+		if err != nil {
+			return err
+		}
+		if err := tx.Bucket(bucketFrames).Put(seqKey(p.Seq), v); err != nil {
+			return err
+		}
+		at = p
+	}
+	return tx.Bucket(bucketMeta).Put(metaHead, encodeHead(at))
+}
+
 // write runs do in one fsynced transaction of about size bytes, and done after it has been
 // committed. Both run under mu.
 func (j *Journal) write(size int, do func(tx *bbolt.Tx) error, done func()) error {

@@ -77,7 +77,11 @@ const format = 1
 // Create makes the journal of union at path, which must not exist, and opens it. It is
 // made under another name and renamed when it is complete and synced: a crash leaves no
 // journal or a whole one.
-func Create(path, union string, o Options) (*Journal, error) {
+func Create(path, union string, o Options) (*Journal, error) { return CreateAs(path, union, 0, o) }
+
+// CreateAs is [Create] of a journal that was lost: it gets its id again, so that its entries
+// can be put back with [Journal.Restore]. Zero draws a new one.
+func CreateAs(path, union string, id syncproto.JournalID, o Options) (*Journal, error) {
 	o.defaults()
 	if union == "" || len(union) > syncproto.MaxUnionCode {
 		return nil, fmt.Errorf("create journal: union code of %d bytes", len(union))
@@ -89,7 +93,7 @@ func Create(path, union string, o Options) (*Journal, error) {
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("create journal: remove an unfinished one: %w", err)
 	}
-	if err := writeNew(draft, union, o); err != nil {
+	if err := writeNew(draft, union, id, o); err != nil {
 		return nil, fmt.Errorf("create journal: %w", classify(err))
 	}
 	if err := os.Rename(draft, path); err != nil {
@@ -102,8 +106,9 @@ func Create(path, union string, o Options) (*Journal, error) {
 }
 
 // writeNew makes an empty journal and closes it again.
-func writeNew(path, union string, o Options) (err error) {
+func writeNew(path, union string, as syncproto.JournalID, o Options) (err error) {
 	var id [8]byte
+	binary.BigEndian.PutUint64(id[:], uint64(as))
 	for binary.BigEndian.Uint64(id[:]) == 0 { // zero is no journal
 		if _, err := io.ReadFull(o.Rand, id[:]); err != nil {
 			return fmt.Errorf("draw id: %w", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"unionsync/agent/journal"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/syncproto"
 	"unionsync/syncproto/session"
@@ -90,6 +91,9 @@ func (x *exchange) run(ctx context.Context) error {
 	if x.own, err = x.u.loadOwn(x.p.CA); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
+	if err := x.signBranch(); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
 	for range maxRounds {
 		again, err := x.round(ctx)
 		if err != nil {
@@ -139,6 +143,37 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 		return x.cut(ctx, err)
 	}
 	return x.take(s, sent, q, answer, env)
+}
+
+// signBranch signs the changes of another branch of this PC's journal, which came from its
+// second place or out of a store that was set aside: each where its chain ends.
+func (x *exchange) signBranch() error {
+	all, err := x.u.j.Stale(nil) // of no lineage: those without a position
+	if err != nil {
+		return err
+	}
+	followed := map[syncproto.Hash]bool{}
+	for _, k := range all {
+		followed[k.Previous] = true
+	}
+	var ends []session.Kept
+	for _, k := range all {
+		if k.Verdict.Position == 0 && k.Place.Journal == x.u.j.ID() && len(k.Signature) == 0 && !followed[k.Place.Hash] {
+			k.Signature = x.p.Sign(syncproto.SegmentMessage(x.u.Code(), k.Place))
+			ends = append(ends, k)
+		}
+	}
+	if len(ends) == 0 {
+		return nil
+	}
+	return x.u.j.Update(func(tx *journal.Tx) error {
+		for _, k := range ends {
+			if err := tx.Keep(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // cut makes the budget smaller after a round that did not come to its end, and tells

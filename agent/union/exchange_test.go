@@ -28,6 +28,7 @@ type station struct {
 	seed   byte
 	opened byte
 	now    time.Time
+	stick  string // its second place
 }
 
 func exchangeCentre(t *testing.T) *agenttest.Centre {
@@ -64,7 +65,7 @@ func (p *station) options() union.Options {
 	p.opened++
 	return union.Options{
 		Key: &uniontest.Key, Kinds: kind.Embedded(), Actor: "王芳", Rand: uniontest.Rand(p.seed + 16*p.opened),
-		Now: func() time.Time { return p.now },
+		Now: func() time.Time { return p.now }, Second: p.stick,
 	}
 }
 

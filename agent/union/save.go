@@ -85,6 +85,7 @@ func (u *Union) commit(g *group) ([]Saved, error) {
 	if err != nil {
 		return nil, fmt.Errorf("save: %w", err)
 	}
+	u.second.follow()
 	// The commit point: the changes are saved. A crash from here on makes the store again
 	// from base and journal; so does a failure of the store.
 	owns := make([]store.Own, len(places))
@@ -95,6 +96,7 @@ func (u *Union) commit(g *group) ([]Saved, error) {
 		u.o.Log.Error("saved, but the store failed; it will be made again", "first", places[0].Seq, "error", err)
 		u.layAgain(g.s, owns)
 	}
+	u.second.wait(saveWait)
 	return g.saved(), nil
 }
 

@@ -20,6 +20,8 @@ type Status struct {
 	Waiting   uint64    // of these, without a receipt that counts
 	Oldest    time.Time // when the oldest of them was saved; zero if there is none
 	Again     uint64    // of those waiting, delivered once and lost by the centre since
+	OnlyHere  uint64    // of those waiting, not in the second place either
+	HereSince time.Time // when the oldest of them was saved; zero if there is none
 	Delivered uint64    // with a receipt that counts, held ones among them
 	Archived  uint64    // of those delivered, in every backup that may be restored
 	Held      uint64    // sent back by the centre, not ended yet
@@ -35,6 +37,7 @@ type Status struct {
 	Rebuilt bool   // the store was made again at this start
 	Reason  string // why
 	Asides  int    // stores set aside after unclean stops
+	Second  Second // how the second place stands
 }
 
 // Status tells how things stand. It reads all records and verdicts once.
@@ -88,6 +91,16 @@ func (u *Union) deliveryStatus(ctx context.Context, out *Status) error {
 	}
 	out.Waiting, out.Again = out.Saved-out.Delivered, had-min(had, out.Delivered)
 	if out.Oldest, err = u.oldest(out.Delivered, out.Saved); err != nil {
+		return err
+	}
+	place, err := u.SecondPlace()
+	if err != nil {
+		return err
+	}
+	out.Second = place
+	safe := max(out.Delivered, place.There)
+	out.OnlyHere = out.Saved - min(safe, out.Saved)
+	if out.HereSince, err = u.oldest(safe, out.Saved); err != nil {
 		return err
 	}
 	held, err := u.HeldChanges(ctx)

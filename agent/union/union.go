@@ -32,8 +32,12 @@ type Options struct {
 	Timeout time.Duration    // how long to wait for another program, default 10 s
 
 	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
-	Free  func(dir string) (uint64, error)
-	fault func() error // tests: a failing store
+	Free func(dir string) (uint64, error)
+	// Second is a folder that receives each entry of the journal too, empty: none. It need
+	// not be there always.
+	Second   string
+	patience time.Duration // tests: how long the second place may take; default see saveWait
+	fault    func() error  // tests: a failing store
 
 	// Fault, if set, is asked at each step of a write; its error stands for the disk's.
 	// Tests and the simulation only.
@@ -82,6 +86,7 @@ type Union struct {
 	exchanging sync.Mutex    // one sync at a time
 	answeredTo atomic.Uint64 // a lower bound of [Union.answered], to begin from
 	lives      atomic.Pointer[syncproto.Lineage]
+	second     *copier // nil: there is no second place
 
 	storeMu sync.RWMutex
 	s       *store.Store // guarded by storeMu
@@ -134,6 +139,7 @@ func anyThere(dir string) bool {
 
 func open(dir string, j *journal.Journal, o Options) (*Union, error) {
 	u := &Union{dir: dir, o: o, j: j, ids: idSource{now: o.Now, rand: o.Rand}}
+	u.openSecond()
 	if err := u.openStore(); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
@@ -291,6 +297,7 @@ func (u *Union) heal() (*store.Store, error) {
 func (u *Union) Close() error {
 	u.write.Lock()
 	defer u.write.Unlock()
+	u.second.wait(closeWait)
 	u.storeMu.Lock()
 	defer u.storeMu.Unlock()
 	u.closed = true

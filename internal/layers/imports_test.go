@@ -28,10 +28,11 @@ var arrows = []arrow{
 	{[]string{"syncproto/merge"}, []string{"syncproto", "syncproto/kind", "syncproto/protofield"}},
 	{[]string{"syncproto/session/...", "syncproto/bundle"}, []string{"syncproto/...", "internal/seal"}},
 
-	// The agent. union → journal, store; desk → union, sheet, schedule.
+	// The agent. union → journal, second, store; second → journal; desk → union, sheet, schedule.
 	{[]string{"agent"}, rooms("agent/...", "syncproto/...")},
 	{[]string{"agent/journal", "agent/store", "agent/keystore", "agent/sheet", "agent/schedule", "agent/link"}, rooms("syncproto/...")},
-	{[]string{"agent/union"}, rooms("agent/journal", "agent/store", "syncproto/...")},
+	{[]string{"agent/second"}, rooms("agent/journal", "syncproto/...")},
+	{[]string{"agent/union"}, rooms("agent/journal", "agent/second", "agent/store", "syncproto/...")},
 	{[]string{"agent/union/uniontest"}, rooms("agent/union", "agent/store", "syncproto/...")},
 	{[]string{"agent/agenttest"}, rooms("syncproto/...")},
 	{[]string{"agent/desk/..."}, rooms("agent/union", "agent/sheet", "agent/schedule", "syncproto/...")},
