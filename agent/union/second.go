@@ -47,6 +47,7 @@ type copier struct {
 	done  chan struct{}  // guarded by mu: closed when no copy runs
 	again bool           // guarded by mu: the journal grew meanwhile
 	err   error          // guarded by mu: of the newest copy
+	back  uint64         // entries that came back at the opening; not changed afterwards
 }
 
 // secondNote is how far the second place came.
@@ -56,7 +57,9 @@ type secondNote struct {
 	Hash syncproto.Hash `json:"hash"`
 }
 
-func secondKey(o *Options) *[seal.KeySize]byte { return seal.Derive(o.Key[:], "unionsync agent second") }
+func secondKey(o *Options) *[seal.KeySize]byte {
+	return seal.Derive(o.Key[:], "unionsync agent second")
+}
 
 // openSecond takes back what the second place has and the journal lacks, before anything is
 // saved, and then brings it up to date. A second place that does not answer in time is left
@@ -78,6 +81,7 @@ func (u *Union) openSecond() {
 	})
 	select {
 	case got := <-read:
+		c.back = uint64(len(got.follow))
 		if err := u.takeBack(got); err != nil {
 			u.o.Log.Warn("the second place cannot be taken back", "error", err)
 			return
@@ -222,6 +226,7 @@ func (c *copier) wait(d time.Duration) {
 type Second struct {
 	Dir   string // empty: there is none
 	There uint64 // own changes up to here are known to be there
+	Back  uint64 // entries that came back from there when the union was opened
 	OK    bool   // the newest copy ended well
 }
 
@@ -231,7 +236,7 @@ func (u *Union) SecondPlace() (Second, error) {
 		return Second{}, nil
 	}
 	u.second.mu.Lock()
-	out := Second{Dir: u.o.Second, OK: u.second.err == nil}
+	out := Second{Dir: u.o.Second, OK: u.second.err == nil, Back: u.second.back}
 	u.second.mu.Unlock()
 	b, err := os.ReadFile(filepath.Join(u.dir, noteName))
 	var n secondNote

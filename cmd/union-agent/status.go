@@ -25,7 +25,12 @@ type statusOut struct {
 	Saved     uint64         `json:"saved"`
 	Waiting   uint64         `json:"waiting"`
 	Oldest    string         `json:"oldest_waiting,omitempty"`
+	Again     uint64         `json:"waiting_again"`
+	OnlyHere  uint64         `json:"only_here"`
+	HereSince string         `json:"oldest_only_here,omitempty"`
+	Second    string         `json:"second_place,omitempty"`
 	Delivered uint64         `json:"delivered"`
+	Archived  uint64         `json:"archived"`
 	Held      uint64         `json:"held"`
 	Conflicts int            `json:"conflicts"`
 	Records   map[string]int `json:"records"`
@@ -111,6 +116,7 @@ func graver(a, b int) int {
 func statusOf(a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
+		Again: st.Again, OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir, Archived: st.Archived,
 		Held: st.Held, Conflicts: st.Conflicts, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
 		Last: stamp(st.Last), Next: stamp(st.Next), Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
 	}
@@ -133,6 +139,10 @@ func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	if st.Waiting > 0 && !st.Oldest.IsZero() {
 		waiting += s.T("agent.since", "time", moment(st.Oldest))
 	}
+	onlyHere := s.T("agent.n_changes", "n", fmt.Sprint(st.OnlyHere))
+	if st.OnlyHere > 0 && !st.HereSince.IsZero() {
+		onlyHere += s.T("agent.since", "time", moment(st.HereSince))
+	}
 	last := moment(st.Last)
 	if last == "" {
 		last = s.T("word.never")
@@ -141,10 +151,18 @@ func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 		pair("agent.union", st.Name+" "+st.Union),
 		pair("agent.saved_here", s.T("agent.n_changes", "n", fmt.Sprint(st.Saved))),
 		pair("agent.waiting", waiting),
+		pair("agent.only_here", onlyHere),
 		pair("agent.delivered", s.T("agent.n_changes", "n", fmt.Sprint(st.Delivered))),
+		pair("agent.archived", s.T("agent.n_changes", "n", fmt.Sprint(st.Archived))),
 		pair("agent.held", s.T("agent.n_changes", "n", fmt.Sprint(st.Held))),
 		pair("agent.conflicts", s.T("agent.n_records", "n", fmt.Sprint(st.Conflicts))),
 		pair("agent.last", last), pair("agent.next", moment(st.Next)+s.T("agent.next_needs_run")),
+	}
+	if st.Again > 0 {
+		pairs = append(pairs, pair("agent.again", s.T("agent.n_changes", "n", fmt.Sprint(st.Again))))
+	}
+	if st.Status.Second.Dir != "" {
+		pairs = append(pairs, pair("agent.second_place", st.Status.Second.Dir))
 	}
 	for _, k := range a.Kinds().All() {
 		if n := st.Records[k.Name]; n > 0 {

@@ -59,7 +59,7 @@ var exits = []exit{
 
 	one(syncproto.CodeInUse, ExitBusy),
 	one(syncproto.CodeNoUnion, ExitInput),
-	{syncproto.CodeUnionExists, syncproto.CodeRecordExists, ExitInput},
+	{syncproto.CodeUnionExists, syncproto.CodeSecondDir, ExitInput},
 	{syncproto.CodeFoundClock, syncproto.CodeFoundHeld, ExitAttention},
 	{700, 799, ExitStorage},
 
