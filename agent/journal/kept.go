@@ -225,16 +225,38 @@ func (j *Journal) EachKeptAt(from syncproto.Position, do func(syncproto.Position
 // Stale gives the kept changes whose position the lineage does not hold, and those that
 // never had one, in the order of positions and then of numbers. One that cannot be read is
 // left out: nobody can send it.
-func (j *Journal) Stale(l syncproto.Lineage) (out []session.Kept, err error) {
+func (j *Journal) Stale(l syncproto.Lineage) ([]session.Kept, error) {
 	var dots []syncproto.Dot
-	err = j.EachKeptAt(0, func(p syncproto.Position, d syncproto.Dot) bool {
+	err := j.EachKeptAt(0, func(p syncproto.Position, d syncproto.Dot) bool {
 		if p == 0 || !l.Holds(p) {
 			dots = append(dots, d)
 		}
 		return true
 	})
-	if err != nil || len(dots) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	return j.keptOf(dots)
+}
+
+// Unplaced gives the kept changes that no centre is known to have, in the order of numbers.
+func (j *Journal) Unplaced() ([]session.Kept, error) {
+	var dots []syncproto.Dot
+	err := j.EachKeptAt(0, func(p syncproto.Position, d syncproto.Dot) bool {
+		if p == 0 {
+			dots = append(dots, d)
+		}
+		return p == 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j.keptOf(dots)
+}
+
+func (j *Journal) keptOf(dots []syncproto.Dot) (out []session.Kept, err error) {
+	if len(dots) == 0 {
+		return nil, nil
 	}
 	err = j.view(func(tx *bbolt.Tx) error {
 		t := &Tx{j: j, bolt: tx}

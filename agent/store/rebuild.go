@@ -138,7 +138,7 @@ func (s *Store) loadBase() error {
 				if err := b.set(recordKey(keyLayer, key), clone(body[recordKeySize:])); err != nil {
 					return err
 				}
-				if !s.lineage.Load().Holds(rec.Pos) { // the centre may not have it like this any more
+				if l := *s.lineage.Load(); l.Newest().Number > 0 && !l.Holds(rec.Pos) { // the centre may not have it like this any more
 					if err := b.set(recordKey(keyConfirm, key), nil); err != nil {
 						return err
 					}

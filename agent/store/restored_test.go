@@ -347,7 +347,7 @@ func TestRestoredLife(t *testing.T) {
 		m := newRestored(t)
 		defer func() { _ = m.s.Close() }()
 		id := func() byte { return rapid.ByteRange(1, 3).Draw(r, "id") }
-		for range rapid.IntRange(1, 20).Draw(r, "steps") {
+		for range rapid.IntRange(1, 14).Draw(r, "steps") {
 			action := rapid.SampledFrom([]string{"save", "foreign", "send", "send", "fetch", "fetch", "restore", "again", "base", "kill", "close"}).Draw(r, "action")
 			switch action {
 			case "save":

@@ -193,7 +193,7 @@ func (u *Union) NewestReceipt() (syncproto.Place, *syncpb.Receipt, error) {
 
 func (u *Union) receipt(l syncproto.Lineage) (place syncproto.Place, out *syncpb.Receipt, err error) {
 	for r, seq := range u.receipts(&err) {
-		if !l.Holds(syncproto.Position(r.GetPosition())) {
+		if !holds(l, syncproto.Position(r.GetPosition())) {
 			continue
 		}
 		p, ok, err := u.place(seq)

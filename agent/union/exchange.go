@@ -148,7 +148,7 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 // signBranch signs the changes of another branch of this PC's journal, which came from its
 // second place or out of a store that was set aside: each where its chain ends.
 func (x *exchange) signBranch() error {
-	all, err := x.u.j.Stale(nil) // of no lineage: those without a position
+	all, err := x.u.j.Unplaced()
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (x *exchange) signBranch() error {
 	}
 	var ends []session.Kept
 	for _, k := range all {
-		if k.Verdict.Position == 0 && k.Place.Journal == x.u.j.ID() && len(k.Signature) == 0 && !followed[k.Place.Hash] {
+		if k.Place.Journal == x.u.j.ID() && len(k.Signature) == 0 && !followed[k.Place.Hash] {
 			k.Signature = x.p.Sign(syncproto.SegmentMessage(x.u.Code(), k.Place))
 			ends = append(ends, k)
 		}

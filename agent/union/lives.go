@@ -44,6 +44,12 @@ func (u *Union) loadLineage() error {
 // lineage gives every life of the centre that is known here. It must not be changed.
 func (u *Union) lineage() syncproto.Lineage { return *u.lives.Load() }
 
+// holds reports whether the newest life of the centre has position p; while none is known,
+// nothing says that it has not.
+func holds(l syncproto.Lineage, p syncproto.Position) bool {
+	return l.Newest().Number == 0 || l.Holds(p)
+}
+
 // lifeFacts are a lineage as it is kept. The life that stood for none is left out.
 func lifeFacts(l syncproto.Lineage) ([]Fact, error) {
 	var out []Fact
@@ -70,7 +76,7 @@ func (u *Union) standing(seq uint64) (uint64, error) {
 	}
 	to := seq
 	err := u.j.Verdicts(1, seq, func(n uint64, v syncproto.Verdict) error {
-		if !l.Holds(v.Position) {
+		if !holds(l, v.Position) {
 			to = n - 1
 			return errEnough
 		}

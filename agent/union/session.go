@@ -50,7 +50,7 @@ const maxWants = 1 << 20
 func (u *Union) answered() (uint64, error) {
 	at, l := u.answeredTo.Load(), u.lineage() // only another life takes verdicts back
 	err := ignoreEnough(u.j.Verdicts(at+1, u.j.Head().Seq, func(seq uint64, v syncproto.Verdict) error {
-		if seq != at+1 || !l.Holds(v.Position) {
+		if seq != at+1 || !holds(l, v.Position) {
 			return errEnough
 		}
 		at = seq

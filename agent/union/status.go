@@ -79,7 +79,7 @@ func (u *Union) deliveryStatus(ctx context.Context, out *Status) error {
 			continue
 		}
 		had = max(had, seq)
-		if at := syncproto.Position(r.GetPosition()); l.Holds(at) {
+		if at := syncproto.Position(r.GetPosition()); holds(l, at) {
 			out.Delivered = max(out.Delivered, seq)
 			if at <= watermark {
 				out.Archived = max(out.Archived, seq)
