@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"unionsync/agent/store"
 	"unionsync/internal/seal"
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
@@ -40,6 +42,8 @@ type Config struct {
 	Dial    Dialer           // default: agent/link
 	Timeout time.Duration    // how long to wait for another program; default 10 s
 	Jitter  func() float64   // spreads PCs, in [0, 1); default math/rand
+	// Salvage reads a store that was set aside, see [union.Options]; nil: nobody does.
+	Salvage func(ctx context.Context, dir string, key *[seal.KeySize]byte) (store.Salvaged, error)
 	// Free gives the bytes free on the disk of a folder; default: what the system says.
 	Free func(dir string) (uint64, error)
 }

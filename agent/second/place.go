@@ -252,6 +252,12 @@ func (p *Place) Missing(j Source) (follow, branch []journal.Frame, err error) {
 	if err != nil || len(all) == 0 {
 		return nil, nil, err
 	}
+	return Lacking(j, all)
+}
+
+// Lacking sorts entries, by number, into those that follow the journal's head, in order, and
+// those of another branch. What the journal has is neither.
+func Lacking(j Source, all map[uint64][]journal.Frame) (follow, branch []journal.Frame, err error) {
 	follow = longest(all, j.Head())
 	taken := map[syncproto.Place]bool{}
 	for _, f := range follow {

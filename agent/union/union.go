@@ -1,6 +1,7 @@
 package union
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -35,7 +36,10 @@ type Options struct {
 	Free func(dir string) (uint64, error)
 	// Second is a folder that receives each entry of the journal too, empty: none. It need
 	// not be there always.
-	Second   string
+	Second string
+	// Salvage reads the newest store that was set aside in a folder: store.Salvage, which
+	// needs the program's help. Nil: nobody looks into it.
+	Salvage  func(ctx context.Context, dir string, key *[seal.KeySize]byte) (store.Salvaged, error)
 	patience time.Duration // tests: how long the second place may take; default see saveWait
 	fault    func() error  // tests: a failing store
 
@@ -140,7 +144,13 @@ func anyThere(dir string) bool {
 func open(dir string, j *journal.Journal, o Options) (*Union, error) {
 	u := &Union{dir: dir, o: o, j: j, ids: idSource{now: o.Now, rand: o.Rand}}
 	u.openSecond()
-	if err := u.openStore(); err != nil {
+	err := u.openStore()
+	if err == nil {
+		if err = u.salvage(); err != nil {
+			err = errors.Join(err, u.s.Close())
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return u, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"unionsync/agent"
+	"unionsync/agent/store"
 	"unionsync/agent/union"
 	"unionsync/internal/clikit"
 )
@@ -40,8 +41,14 @@ const (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == store.SalvageArg {
+		if err := store.SalvageChild(os.Stdin, os.Stdout); err != nil {
+			os.Exit(clikit.ExitStorage)
+		}
+		return
+	}
 	limitMemory(memoryLimit)
-	os.Exit(clikit.Run(program{home: os.UserHomeDir}.build))
+	os.Exit(clikit.Run(program{home: os.UserHomeDir, salvage: true}.build))
 }
 
 // limitMemory sets the limit, unless somebody has set one from outside.
@@ -56,6 +63,8 @@ type program struct {
 	dial agent.Dialer // nil: over the network
 	home func() (string, error)
 	free func(dir string) (uint64, error) // nil: what the system says
+
+	salvage bool // this program may be started again as a child, see [store.Salvage]
 }
 
 func (p program) build(s *clikit.Session) *cli.App {
@@ -86,10 +95,14 @@ func (p program) agent(c *cli.Context, log *slog.Logger) (*agent.Agent, error) {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return agent.Open(agent.Config{
+	conf := agent.Config{
 		Dir: dir, Actor: first(c.String(flagActor), s.Env(envActor), s.Env("USERNAME"), s.Env("USER")),
 		Version: version, Now: s.Now, Log: log, Dial: p.dial, Free: p.free,
-	})
+	}
+	if p.salvage {
+		conf.Salvage = store.Salvage
+	}
+	return agent.Open(conf)
 }
 
 // open opens the union meant; close it.
