@@ -73,12 +73,16 @@ vuln: ## known vulnerabilities, where their database can be reached
 bench: ## the benchmark program: one line "name value unit" each
 	@$(GO) run ./internal/bench
 
+.PHONY: net
+net: ## a night of 200 changes over each of several bad lines (Linux, root); a line each
+	@$(GO) run ./internal/netlab
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' $(SOURCES) | sort | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$file); do \
 			echo "fuzz $$(dirname $$file) $$name"; \
-			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME); \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x; \
 		done; \
 	done
 
