@@ -13,17 +13,24 @@ import (
 // it leaves what it was given as it was; and what comes of it does not depend on whether the
 // record was kept in memory or written and read, nor does its digest.
 func FuzzMerge(f *testing.F) {
+	id := syncproto.RecordID{1}
 	full := &syncproto.Change{
-		Kind: 2, Edits: []syncproto.Edit{
+		Union: "u1", Kind: 2, ID: id, Edits: []syncproto.Edit{
 			put(name, "x", dot(1, 1)), {Field: phone, Cleared: true},
 			{Field: tags, Add: [][]byte{[]byte("a")}, Remove: []syncproto.ElementDots{{Element: []byte("b"), Dots: []syncproto.Dot{dot(2, 1)}}}},
 			put(syncproto.FieldVoid, "never was"),
 		},
 		Resolves: []syncproto.FieldDot{{Field: name, Dot: dot(3, 3)}}, Saw: []syncproto.FieldDot{{Field: phone, Dot: dot(1, 2)}},
 	}
+	plain := &syncproto.Change{Union: "u1", Kind: 2, ID: id, Edits: []syncproto.Edit{put(name, "y", dot(9, 4))}}
+	for _, c := range []*syncproto.Change{full, plain} {
+		if err := c.Check(); err != nil {
+			f.Fatal(err) // it would go no further
+		}
+	}
 	for _, r := range [][]byte{nil, golden().Encode()} {
-		f.Add(r, full.Encode(1), change(put(name, "y")).Encode(2), uint64(9))
-		f.Add(r, change(put(name, "x", dot(9, 4))).Encode(1), full.Encode(2), uint64(3))
+		f.Add(r, full.Encode(1), plain.Encode(2), uint64(9))
+		f.Add(r, plain.Encode(1), full.Encode(2), uint64(3))
 	}
 	f.Fuzz(func(t *testing.T, record, first, second []byte, pos uint64) {
 		var before *Record
