@@ -30,7 +30,7 @@ const pieceBytes = 256
 type relay struct {
 	listener net.Listener
 	target   string
-	cuts     atomic.Int64 // connections that were reset
+	cuts     atomic.Int64 // connections that were reset, or fell silent
 	bytes    atomic.Int64 // that passed, both ways, since the trouble began
 	due      chan struct{}
 
@@ -217,6 +217,7 @@ func (r *relay) one(ctx context.Context, p *pair, to *net.TCPConn, piece []byte,
 	all, own := r.bytes.Add(int64(len(piece))), p.bytes.Add(int64(len(piece)))
 	if t.Stall > 0 && all > t.Stall && all-int64(len(piece)) <= t.Stall {
 		p.silent.Store(true)
+		r.cuts.Add(1)
 	}
 	if p.silent.Load() {
 		return true // swallowed: both ends think that it is on its way
