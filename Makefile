@@ -81,12 +81,16 @@ sim: ## the simulation: SEED= UNIONS= NIGHTS= (FEATURES= WORKERS= TRACE=1)
 sim-long: ## at least 10,000 union-years of it, 2,500 worlds with a seed each
 	@UNIONS=$${UNIONS:-10000} CGO_ENABLED=0 $(GO) run ./internal/sim/play
 
+.PHONY: net
+net: ## a night of 200 changes over each of several bad lines (Linux, root); a line each
+	@$(GO) run ./internal/netlab
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' $(SOURCES) | sort | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$file); do \
 			echo "fuzz $$(dirname $$file) $$name"; \
-			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME); \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x; \
 		done; \
 	done
 

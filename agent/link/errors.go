@@ -23,6 +23,20 @@ type dialError struct{ err error }
 func (e dialError) Error() string { return "connect: " + e.err.Error() }
 func (e dialError) Unwrap() error { return e.err }
 
+// handshakeError is a failure of a line that a node had taken, before both knew each other.
+type handshakeError struct{ err error }
+
+func (e handshakeError) Error() string { return "handshake: " + e.err.Error() }
+func (e handshakeError) Unwrap() error { return e.err }
+
+// brokeOff reports whether the line was cut in a handshake. One in which nothing came is not
+// meant: there the node may hang.
+func brokeOff(err error) bool {
+	var h handshakeError
+	var wait net.Error
+	return errors.As(err, &h) && isCut(h.err) && !(errors.As(h.err, &wait) && wait.Timeout())
+}
+
 // lineError is a failure of a line that had been made, before an answer came.
 type lineError struct{ err error }
 

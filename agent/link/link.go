@@ -20,13 +20,20 @@ import (
 	"unionsync/syncproto/syncpb"
 )
 
-// Bounds of waiting. A round carries at most a few hundred kilobytes: the limit leaves a
-// line of 2 KB/s time for one.
+// Bounds of waiting. A line of 9,600 bit/s that loses a third of its packets takes up to a
+// minute for a handshake and minutes for a round: what ends a round is that nothing moves any
+// more. The other end waits for less (see server/gate).
 const (
-	dialTimeout  = 10 * time.Second
-	roundTimeout = 3 * time.Minute
-	idleTimeout  = 90 * time.Second
+	dialTimeout      = 15 * time.Second // four tries of TCP to reach a host
+	handshakeTimeout = 60 * time.Second
+	stallTimeout     = 90 * time.Second
+	roundTimeout     = 10 * time.Minute
+	idleTimeout      = 90 * time.Second
 )
+
+// writeBuffer bounds what has been written and is not on the line yet: a slow line empties it
+// within stallTimeout.
+const writeBuffer = 32 << 10
 
 // maxAddresses bounds how many addresses are tried in one call.
 const maxAddresses = 16
@@ -37,9 +44,11 @@ type Config struct {
 	Addresses []string    // of the centre's nodes, in the order in which to try them
 	// Proxy says through which proxy to go; default: what the environment names.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Timeout bounds one round; default three minutes.
+	// Timeout bounds one round; default ten minutes.
 	Timeout time.Duration
-	Log     *slog.Logger // default: nothing is logged
+	// Stall is how long a round waits while not a byte moves; default 90 seconds.
+	Stall time.Duration
+	Log   *slog.Logger // default: nothing is logged
 }
 
 // Device is the TLS of a PC that is enrolled.
@@ -80,7 +89,10 @@ func New(c Config) (*Link, error) {
 	if c.Timeout == 0 {
 		c.Timeout = roundTimeout
 	}
-	l.http = wire.Client(newRoutes(c.TLS, c.Proxy, &l.count))
+	if c.Stall == 0 {
+		c.Stall = stallTimeout
+	}
+	l.http = wire.Client(newRoutes(c.TLS, c.Proxy, c.Stall, &l.count))
 	l.http.Timeout = c.Timeout // not the context's: that would travel as a header
 	return l, nil
 }
@@ -130,7 +142,7 @@ func (l *Link) answered(address string) {
 // most is given.
 func turn[T any](ctx context.Context, l *Link, op string, call func(context.Context, unionrpcconnect.UnionClient) (T, error)) (T, error) {
 	var none T
-	var worst error
+	var worst, broken error
 	for _, a := range l.Addresses() {
 		c := unionrpcconnect.NewUnionClient(l.http, a, wire.ClientOptions(syncproto.MaxRequestBytes))
 		r, err := call(ctx, c)
@@ -149,7 +161,13 @@ func turn[T any](ctx context.Context, l *Link, op string, call func(context.Cont
 			}
 			return none, err
 		}
+		if brokeOff(err) {
+			broken = err
+		}
 		worst = graver(worst, err)
+	}
+	if broken != nil && syncproto.CodeOf(worst) == syncproto.CodeUnreachable {
+		return none, syncproto.Fail(syncproto.CodeCut, op, broken) // somebody is there: worth another try
 	}
 	if worst == nil {
 		worst = syncproto.Fail(syncproto.CodeUnreachable, op, errNoAddress)

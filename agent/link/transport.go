@@ -42,18 +42,26 @@ type counter struct {
 	refused                               atomic.Pointer[error]
 }
 
-// counted is a connection whose bytes are counted.
+// counted is a connection whose bytes are counted, and that breaks by itself when not a byte
+// moves for as long as stall.
 type counted struct {
 	net.Conn
-	c *counter
+	c     *counter
+	stall time.Duration
 }
 
 // Read implements net.Conn.
 func (c counted) Read(b []byte) (int, error) {
+	c.moved()
 	n, err := c.Conn.Read(b)
 	c.c.received.Add(int64(n))
 	c.noteRefusal(err)
 	return n, err
+}
+
+// moved sets the clock back. What is written counts for whoever waits for an answer too.
+func (c counted) moved() {
+	_ = c.Conn.SetDeadline(time.Now().Add(c.stall)) // fails when it is closed: the next call tells
 }
 
 func (c counted) noteRefusal(err error) {
@@ -64,6 +72,7 @@ func (c counted) noteRefusal(err error) {
 
 // Write implements net.Conn.
 func (c counted) Write(b []byte) (int, error) {
+	c.moved()
 	n, err := c.Conn.Write(b)
 	c.c.sent.Add(int64(n))
 	if err != nil { // the other end may have said why before it closed; that is still to be read
@@ -89,16 +98,15 @@ type routes struct {
 	count    *counter
 }
 
-func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), count *counter) *routes {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), stall time.Duration, count *counter) *routes {
 	r := &routes{proxy: proxy, count: count, straight: transport(config), through: transport(config)}
 	r.straight.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := (&tls.Dialer{NetDialer: dialer, Config: named(config, addr)}).DialContext(ctx, network, addr)
+		conn, err := dialTLS(ctx, network, addr, config)
 		if err != nil {
 			return nil, dialError{err}
 		}
 		count.connections.Add(1)
-		return counted{conn, count}, nil
+		return counted{conn, count, stall}, nil
 	}
 	r.through.Proxy = proxy
 	r.through.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
@@ -108,14 +116,44 @@ func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), 
 		return nil
 	}
 	r.through.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, addr)
+		conn, err := dialTCP(ctx, network, addr)
 		if err != nil {
 			return nil, dialError{err}
 		}
 		count.connections.Add(1)
-		return counted{conn, count}, nil
+		return counted{conn, count, stall}, nil
 	}
 	return r
+}
+
+func dialTCP(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if err := tcp.SetWriteBuffer(writeBuffer); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// dialTLS gives host and handshake their own times: one says quickly that nobody is there,
+// the other leaves a slow line what it needs.
+func dialTLS(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
+	raw, err := dialTCP(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Client(raw, named(config, addr))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error says why
+		return nil, handshakeError{err}
+	}
+	return conn, nil
 }
 
 // transport is what both ways have in common: HTTP/1.1, kept alive for the rounds of one
@@ -123,7 +161,7 @@ func newRoutes(config *tls.Config, proxy func(*http.Request) (*url.URL, error), 
 func transport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		TLSClientConfig:     config,
-		TLSHandshakeTimeout: dialTimeout,
+		TLSHandshakeTimeout: handshakeTimeout,
 		IdleConnTimeout:     idleTimeout,
 		MaxIdleConnsPerHost: 1,
 		DisableCompression:  true, // messages are compressed inside

@@ -47,9 +47,9 @@ type KindKeeper interface {
 	Hear(inForce []uint32, files []*syncpb.KindFile) (again bool, err error)
 }
 
-// maxCuts is how many rounds in a row may be cut before a sync gives up; each halves the
-// budget, so that a line that bears little is found out soon.
-const maxCuts = 3
+// maxCuts is how many rounds in a row may be cut before a sync gives up: as many as halve the
+// budget from the most to the least, so that one sync finds out what a line bears.
+const maxCuts = 8
 
 // maxRounds is far above what any sync needs; progress is asked for in every round.
 const maxRounds = 100_000
@@ -138,13 +138,18 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 		x.sayKinds(q)
 	}
 	// The nonce is on disk before the request leaves: only this image of the journal takes
-	// the answer.
-	if err := x.u.PutFacts(Fact{Bucket: exchangeBucket, Key: factNonce, Value: env.Nonce}); err != nil {
+	// the answer. So is what cuts have told: however this sync ends, the next one knows.
+	facts := []Fact{{Bucket: exchangeBucket, Key: factNonce, Value: env.Nonce}}
+	if x.own.budget != x.own.kept {
+		facts = append(facts, x.own.budgetFact())
+	}
+	if err := x.u.PutFacts(facts...); err != nil {
 		return false, err
 	}
+	before := x.sent()
 	answer, err := x.t.Exchange(ctx, q)
 	if err != nil {
-		return x.cut(ctx, err)
+		return x.cut(ctx, err, before < 0 || x.sent() != before)
 	}
 	return x.take(s, sent, q, answer, env)
 }
@@ -180,20 +185,32 @@ func (x *exchange) signBranch() error {
 	})
 }
 
-// cut makes the budget smaller after a round that did not come to its end, and tells
-// whether to try again.
-func (x *exchange) cut(ctx context.Context, err error) (again bool, _ error) {
+// cut makes the budget smaller after a round that did not come to its end, whichever way it
+// was cut, and tells whether to try again. A line that was cut before anything left says
+// nothing of how much it bears.
+func (x *exchange) cut(ctx context.Context, err error, left bool) (again bool, _ error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	if syncproto.CodeOf(err) != syncproto.CodeCut {
 		return false, err
 	}
-	x.own.budget = max(x.own.budget/2, syncproto.MinBudgetBytes)
+	if left {
+		x.own.budget = max(x.own.budget/2, syncproto.MinBudgetBytes)
+	}
 	if x.cuts++; x.cuts < maxCuts {
 		return true, nil
 	}
-	return false, errors.Join(err, x.u.PutFacts(x.own.budgetFact()))
+	return false, err
+}
+
+// sent is how many bytes have left so far; -1: not known.
+func (x *exchange) sent() int64 {
+	if m, ok := x.t.(Meter); ok {
+		sent, _ := m.Bytes()
+		return sent
+	}
+	return -1
 }
 
 // sayKinds adds to a request what it says of kind files.

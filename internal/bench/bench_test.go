@@ -26,6 +26,8 @@ exchange_111_bytes B
 ingest_one_agent records/s
 agent_rss_111 MiB
 agent_rss_10000 MiB
+first_sync_10000 s
+first_sync_rss MiB
 count_111k ms
 `
 

@@ -31,6 +31,7 @@ var benches = []bench{
 	{[]figure{{"ingest_one_agent", "records/s"}}, benchIngest},
 	{[]figure{{"agent_rss_111", "MiB"}}, benchSmallAgent},
 	{[]figure{{"agent_rss_10000", "MiB"}}, benchLargeAgent},
+	{[]figure{{"first_sync_10000", "s"}, {"first_sync_rss", "MiB"}}, benchFirstSync},
 	{[]figure{{"count_111k", "ms"}}, benchCount},
 }
 

@@ -29,6 +29,9 @@ type Synced struct {
 	Equal     bool   `json:"equal"`
 	Records   int    `json:"records"`
 	Rounds    int    `json:"rounds"`
+
+	BytesSent     int64 `json:"bytes_sent"` // of HTTP, TLS excluded
+	BytesReceived int64 `json:"bytes_received"`
 }
 
 // Imported is what the harness reads of `union-agent import --json`.

@@ -46,8 +46,11 @@ func NewCentre(programs Programs, dir string, nodes int) (*Centre, error) {
 // after the other. All of them serve when it returns.
 func (c *Centre) Create(ctx context.Context) error {
 	first := c.Nodes[0]
-	err := first.command(ctx, "init", "--data", first.Data, "--id", first.ID, "--listen", first.API, "--raft", first.Raft)
-	if err != nil {
+	args := []string{"init", "--data", first.Data, "--id", first.ID, "--listen", first.API, "--raft", first.Raft}
+	if first.Advertise != "" {
+		args = append(args, "--advertise", first.Advertise)
+	}
+	if err := first.command(ctx, args...); err != nil {
 		return err
 	}
 	if err := first.Start(ctx); err != nil {

@@ -11,6 +11,7 @@ import (
 type Node struct {
 	ID, Data  string
 	API, Raft string // addresses, host and port
+	Advertise string // by which agents reach it; empty: API
 	Log       string // file with all that it wrote
 	program   string
 	up        *Process

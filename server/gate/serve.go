@@ -18,7 +18,7 @@ import (
 // Bounds of the server. A request is read and answered within these, however slow the line
 // of a small union is: 256 KiB at 2 KB/s take two minutes.
 const (
-	headTimeout   = 10 * time.Second
+	headTimeout   = 60 * time.Second // of the handshake too
 	readTimeout   = 150 * time.Second
 	writeTimeout  = 180 * time.Second
 	keepAlive     = 2 * time.Minute
