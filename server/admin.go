@@ -153,3 +153,15 @@ func (a *Admin) Generations(ctx context.Context) ([]gate.Generation, error) {
 	var all []gate.Generation
 	return all, decodeJSON("list generations", r.GetJson(), &all)
 }
+
+// ImportBundle works a bundle in and gives the sealed answer, nil if the device asked for
+// none.
+func (a *Admin) ImportBundle(ctx context.Context, file []byte) ([]byte, *gate.BundleReport, error) {
+	const op = "import bundle"
+	r, err := each(ctx, a, op, &unionrpc.ImportBundleRequest{Bundle: file}, unionrpcconnect.AdminClient.ImportBundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	report := new(gate.BundleReport)
+	return r.GetBundle(), report, decodeJSON(op, r.GetJson(), report)
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"unionsync/internal/rpc/tlsid"
@@ -66,6 +67,9 @@ type exchange struct {
 	began time.Time
 	cuts  int  // in a row
 	dirty bool // the layer differs from the base
+
+	carried bool   // the answers come by stick, after who knows how long
+	extra   []Fact // written with the next round
 }
 
 func (x *exchange) run(ctx context.Context) error {
@@ -175,7 +179,8 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	if update.Facts, err = x.who.facts(up.Signers); err != nil {
 		return false, err
 	}
-	update.Facts = append(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again)...)
+	update.Facts = slices.Concat(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again, x.carried), x.extra)
+	x.extra = nil
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
@@ -230,7 +235,7 @@ func (x *exchange) env(s session.State) (session.Env, error) {
 	}
 	c := x.p.Client
 	client := &syncpb.Client{
-		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(),
+		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(), Recipient: c.GetRecipient(),
 		Time: x.u.o.Now().Unix(), Waiting: uint32(min(s.Head.Seq-s.Receipt.Seq, 1<<31)), Alarms: s.Alarms,
 	}
 	return session.Env{
