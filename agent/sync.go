@@ -24,6 +24,7 @@ func (a *Agent) options() (union.Options, error) {
 	}
 	return union.Options{
 		Key: key, Kinds: a.c.Kinds, Actor: a.c.Actor, Now: a.c.Now, Rand: a.c.Rand, Log: a.c.Log, Timeout: a.c.Timeout, Free: a.c.Free,
+		Refuse: a.moved,
 	}, nil
 }
 
