@@ -23,6 +23,7 @@ type Status struct {
 	Back     []union.HeldChange // own changes that the centre sent back
 	Cases    []union.Case       // what waits for a person
 	News     int                // records that were changed elsewhere since the person last looked
+	Bundles  int                // exported ones whose answer is waited for: their sticks are to be kept
 }
 
 // Status opens a union and tells how it stands.
@@ -54,6 +55,15 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 		return st, err
 	}
 	st.News = len(news)
+	made, err := u.Bundles()
+	if err != nil {
+		return st, err
+	}
+	for _, b := range made {
+		if b.Open() {
+			st.Bundles++
+		}
+	}
 	c := a.loadContact(code)
 	st.Name, st.Tried, st.Failures, st.Error = c.Name, unixTime(c.Tried), c.Failures, syncproto.Code(c.Error)
 	st.Next, st.NextWhy = a.Next(code)

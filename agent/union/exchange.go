@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"unionsync/agent/journal"
@@ -84,10 +85,15 @@ type exchange struct {
 
 	revoked bool   // the city has revoked this PC
 	handed  []Fact // revocations that the newest request hands back, as they are kept then
+	carried bool   // the answers come by stick, after who knows how long
+	extra   []Fact // written with the next round
 }
 
 func (x *exchange) run(ctx context.Context) error {
-	var err error
+	err := x.u.refuse()
+	if err != nil {
+		return err
+	}
 	if x.own, err = x.u.loadOwn(x.p.CA); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
@@ -151,7 +157,7 @@ func (x *exchange) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return x.cut(ctx, err, before < 0 || x.sent() != before)
 	}
-	return x.take(s, sent, q, answer, env)
+	return x.take(s, sent, answer, env)
 }
 
 // signBranch signs the changes of another branch of this PC's journal, which came from its
@@ -224,7 +230,7 @@ func (x *exchange) sayKinds(q *syncpb.Request) {
 
 // take works an answer in. One that does not verify changes nothing but is remembered as
 // an alarm.
-func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, answer *syncpb.Response, env session.Env) (bool, error) {
+func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Response, env session.Env) (bool, error) {
 	records, err := x.u.CentreRecords()
 	if err != nil {
 		return false, err
@@ -233,7 +239,7 @@ func (x *exchange) take(s session.State, sent session.Sent, q *syncpb.Request, a
 	if err != nil {
 		return false, errors.Join(err, x.alarm(err))
 	}
-	revoked, err := x.revocations(q, answer)
+	revoked, err := x.revocations(&syncpb.GenerationRef{Number: uint32(sent.Life.Number), Random: sent.Life.Random}, answer)
 	if err != nil {
 		return false, errors.Join(err, x.alarm(err))
 	}
@@ -278,8 +284,8 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	if update.Facts, err = x.who.facts(up.Signers); err != nil {
 		return false, err
 	}
-	update.Facts = append(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again)...)
-	update.Facts = append(update.Facts, facts...)
+	update.Facts = slices.Concat(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again, x.carried), facts, x.extra)
+	x.extra = nil
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
 	}
@@ -356,7 +362,7 @@ func (x *exchange) env(s session.State) (session.Env, error) {
 	}
 	c := x.p.Client
 	client := &syncpb.Client{
-		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(),
+		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(), Recipient: c.GetRecipient(),
 		Time: x.u.o.Now().Unix(), Waiting: uint32(min(s.Head.Seq-s.Receipt.Seq, 1<<31)), Alarms: s.Alarms,
 	}
 	return session.Env{

@@ -59,16 +59,17 @@ func revokedFact(device []byte, life *syncpb.GenerationRef, message []byte) Fact
 }
 
 // revocations checks the revocations of an answer and gives what is to be kept of them,
-// together with those that were handed back and that the centre has now. One that does not
+// together with those that were handed back and that the centre has now. Asked is the life
+// that the request named. One that does not
 // verify makes the whole answer one that is not used.
-func (x *exchange) revocations(q *syncpb.Request, answer *syncpb.Response) ([]Fact, error) {
+func (x *exchange) revocations(asked *syncpb.GenerationRef, answer *syncpb.Response) ([]Fact, error) {
 	const op = "take revocation"
 	life := answer.GetGeneration()
 	if life == nil {
-		life = q.GetGeneration()
+		life = asked
 	}
 	var out []Fact
-	if bytes.Equal(lifeBytes(life), lifeBytes(q.GetGeneration())) {
+	if bytes.Equal(lifeBytes(life), lifeBytes(asked)) {
 		out = append(out, x.handed...)
 	}
 	pub, _ := x.p.CA.PublicKey.(ed25519.PublicKey)

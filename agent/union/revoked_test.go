@@ -66,7 +66,7 @@ func TestRevocationsAreHandedBack(t *testing.T) {
 				t.Errorf("handed back %v", r)
 			}
 		}
-		facts, err := x.revocations(q, &syncpb.Response{Generation: life(answered), Revocations: told})
+		facts, err := x.revocations(q.GetGeneration(), &syncpb.Response{Generation: life(answered), Revocations: told})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestRevocationsAreChecked(t *testing.T) {
 		{"another's in another union", func(k ed25519.PrivateKey) *syncpb.Revocation { return revocation(k, "another", "u2") }, syncproto.CodeAnswer, false},
 	} {
 		x, key := partyOf(t)
-		facts, err := x.revocations(&syncpb.Request{}, &syncpb.Response{Revocations: []*syncpb.Revocation{row.told(key)}})
+		facts, err := x.revocations(&syncpb.GenerationRef{}, &syncpb.Response{Revocations: []*syncpb.Revocation{row.told(key)}})
 		if x.revoked != row.revoked || (err != nil) != (row.want != 0) || err != nil && syncproto.CodeOf(err) != row.want {
 			t.Errorf("%s: revoked %v, %v", row.why, x.revoked, err)
 		}

@@ -34,6 +34,7 @@ type statusOut struct {
 	Conflicts int            `json:"conflicts"`
 	Cases     int            `json:"cases"` // that wait for a person
 	News      int            `json:"news"`  // records changed elsewhere since the person last looked
+	Bundles   int            `json:"bundles_without_receipt"`
 	Records   map[string]int `json:"records"`
 	Fetched   bool           `json:"fetched"`
 	Proved    bool           `json:"proved"`
@@ -123,7 +124,7 @@ func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
 		OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir,
-		Held: st.Held, Conflicts: st.Conflicts, Cases: len(st.Cases), News: st.News, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
+		Held: st.Held, Conflicts: st.Conflicts, Cases: len(st.Cases), News: st.News, Bundles: st.Bundles, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
 		Archived: st.Archived, Again: st.Again, DaysAlone: daysAlone(s.Now(), st),
 		Last: stamp(st.Last), Next: stamp(st.Next), NextWhy: st.NextWhy, Running: st.Running, Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
 	}
@@ -251,6 +252,9 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 	}
 	if d := daysAlone(s.Now(), st); d >= aloneDays {
 		errs = append(errs, s.Println(s.T("agent.alone", "n", fmt.Sprint(st.Waiting), "days", fmt.Sprint(d))))
+	}
+	if st.Bundles > 0 {
+		errs = append(errs, s.Println(s.T("agent.bundles_open", "n", fmt.Sprint(st.Bundles))))
 	}
 	if st.Again > 0 {
 		say("agent.again_hint")

@@ -23,7 +23,7 @@ func build(s *clikit.Session) *cli.App {
 		Usage:   s.T("server.usage"),
 		Version: version,
 		Commands: []*cli.Command{
-			initCommand(s), joinCommand(s), serveCommand(s), enrolCommand(s), orgCommand(s), kindsCommand(s), findingsCommand(s), countsCommand(s), statusCommand(s),
+			initCommand(s), joinCommand(s), serveCommand(s), enrolCommand(s), orgCommand(s), kindsCommand(s), findingsCommand(s), countsCommand(s), bundleCommand(s), statusCommand(s),
 			generationCommand(s), casesCommand(s), deviceCommand(s),
 		},
 	}
