@@ -36,6 +36,7 @@ type Meta struct {
 	Settled syncproto.Place    // own changes up to here are in the layer, or held
 	Cursor  syncproto.Position // the feed was read up to here
 	Whole   syncproto.Position // cursor at the end of the last complete fetch
+	Newest  syncproto.Position // highest position that a record of the layer ever had
 	Fetched bool               // the first fetch has finished
 	Refetch bool               // after a digest alarm: what the fetch does not bring goes
 	Proved  Proof              // newest point at which the centre had the same digest
@@ -58,7 +59,7 @@ const (
 	stCursor, stWhole, stFetched, stDigest                        = 6, 7, 8, 9
 	stProvedAt, stProvedDigest, stCentre, stStamp                 = 10, 11, 12, 13
 	stRefetch, stProvedDone                                       = 14, 15
-	stLifeNumber, stLifeRandom                                    = 16, 17
+	stLifeNumber, stLifeRandom, stNewest                          = 16, 17, 18
 )
 
 func (s *State) encode() []byte {
@@ -78,6 +79,7 @@ func (s *State) encode() []byte {
 	raw(stSettledHash, s.Settled.Hash[:])
 	num(stCursor, uint64(s.Cursor))
 	num(stWhole, uint64(s.Whole))
+	num(stNewest, uint64(s.Newest))
 	num(stFetched, protowire.EncodeBool(s.Fetched))
 	raw(stDigest, s.Digest[:])
 	num(stProvedAt, uint64(s.Proved.At))
@@ -148,6 +150,8 @@ func (s *State) set(n protowire.Number, num uint64, raw []byte) error {
 		s.Cursor = syncproto.Position(num)
 	case stWhole:
 		s.Whole = syncproto.Position(num)
+	case stNewest:
+		s.Newest = syncproto.Position(num)
 	case stFetched:
 		s.Fetched = num != 0
 	case stDigest:

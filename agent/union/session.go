@@ -22,7 +22,7 @@ func (u *Union) SessionState() (session.State, error) {
 	}
 	st := s.State()
 	out = session.State{
-		Lineage: u.lineage(), Union: u.Code(), Journal: u.j.ID(), Head: u.j.Head(), Settled: st.Settled.Seq, Cursor: st.Cursor, Whole: st.Whole,
+		Lineage: u.lineage(), Union: u.Code(), Journal: u.j.ID(), Head: u.j.Head(), Settled: st.Settled.Seq, Cursor: st.Cursor, Whole: st.Whole, Newest: st.Newest,
 		Refetch: st.Refetch, Digest: st.Digest,
 		Proved: session.Proof{Cursor: st.Proved.At, Digest: st.Proved.Digest, Done: st.Proved.Done},
 	}
@@ -82,7 +82,7 @@ func (u *Union) FromSession(before session.State, up *session.Update, centreTime
 		Drops:   up.Drops,
 		Lineage: up.Generations,
 		Meta: &store.Meta{
-			Settled: settled, Cursor: st.Cursor, Whole: st.Whole, Refetch: st.Refetch, Centre: max(centreTime, stored.Centre),
+			Settled: settled, Cursor: st.Cursor, Whole: st.Whole, Newest: st.Newest, Refetch: st.Refetch, Centre: max(centreTime, stored.Centre),
 			Fetched: stored.Fetched || wholeNow(up),
 			Proved:  store.Proof{At: st.Proved.Cursor, Digest: st.Proved.Digest, Done: st.Proved.Done},
 		},

@@ -26,6 +26,7 @@ type State struct {
 
 	Cursor    syncproto.Position // the feed is in the layer up to here
 	Whole     syncproto.Position // the cursor at the end of the last complete fetch
+	Newest    syncproto.Position // highest position that a record of the layer ever had
 	Refetch   bool               // after a digest alarm: what the fetch does not bring goes
 	Wants     []syncproto.RecordKey
 	Confirms  []syncproto.RecordKey // records above the base of a later life: the centre has to confirm them

@@ -59,7 +59,7 @@ func (t *taker) refilled() error {
 // confirmed and nothing in the layer is newer than the page.
 func (t *taker) compare() error {
 	p := t.r.GetPage()
-	if !t.fed || p.GetMore() || len(p.GetDigest()) == 0 || len(t.s.Wants) > 0 || len(t.s.Confirms) > 0 || t.newerThanCursor() {
+	if !t.fed || p.GetMore() || len(p.GetDigest()) == 0 || len(t.s.Wants) > 0 || len(t.s.Confirms) > 0 || t.s.Newest > t.s.Cursor {
 		return nil
 	}
 	if bytes.Equal(t.s.Digest.Wire(), p.GetDigest()) {
@@ -76,12 +76,6 @@ func (t *taker) equal() {
 	t.s.Refetch = false
 	t.s.Proved = Proof{Cursor: t.s.Cursor, Digest: t.s.Digest, Done: true}
 	t.u.Equal = true
-}
-
-func (t *taker) newerThanCursor() bool {
-	return slices.ContainsFunc(t.order, func(k syncproto.RecordKey) bool {
-		return t.puts[k] != nil && t.puts[k].Pos > t.s.Cursor
-	})
 }
 
 // remedy is what follows a digest alarm: the digest is computed anew from the records;

@@ -226,6 +226,9 @@ func (t *taker) put(key syncproto.RecordKey, r *merge.Record) error {
 		t.order = append(t.order, key)
 	}
 	t.puts[key] = r
+	if r != nil {
+		t.s.Newest = max(t.s.Newest, r.Pos)
+	}
 	return nil
 }
 
