@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"unionsync/agent/schedule"
@@ -105,8 +104,4 @@ func retryAfter(err error) int64 {
 		return 0
 	}
 	return int64(d / time.Second)
-}
-
-func diskFull(err error) bool {
-	return slices.ContainsFunc(fullDisk, func(full error) bool { return errors.Is(err, full) })
 }

@@ -66,7 +66,7 @@ func exportError(file string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case diskFull(err):
+	case atomicfile.Full(err):
 		return syncproto.Fail(syncproto.CodeDiskFull, "export", err)
 	case errors.As(err, &path):
 		return syncproto.Fail(syncproto.CodeSheetWrite, "export", err, "file", file)

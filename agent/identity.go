@@ -233,7 +233,7 @@ func (a *Agent) writeError(err error) error {
 	if errors.As(err, &coded) {
 		return err
 	}
-	if diskFull(err) {
+	if atomicfile.Full(err) {
 		return syncproto.Fail(syncproto.CodeDiskFull, "write data folder", err)
 	}
 	return syncproto.Fail(syncproto.CodeDataDir, "write data folder", err, "dir", a.c.Dir)

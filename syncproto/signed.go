@@ -11,6 +11,7 @@ const (
 	DomainReceipt    = "unionsync receipt v1"
 	DomainGeneration = "unionsync generation v1"
 	DomainKindFile   = "unionsync kind file v1"
+	DomainBundle     = "unionsync bundle v1"
 )
 
 // HistorySize is how many bytes of the CA certificate's SHA-256 name a centre's history.

@@ -91,7 +91,9 @@ func (s system) fill(dir, pattern string, perm fs.FileMode, content func(io.Writ
 		if err := content(f); err != nil {
 			return err
 		}
-		if err := f.Chmod(perm); err != nil {
+		// FAT, as on most sticks, has no such modes and says so. The file is then as the
+		// system made it: for its owner alone, where it knows owners.
+		if err := f.Chmod(perm); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 		return f.Sync()

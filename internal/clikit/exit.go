@@ -49,6 +49,10 @@ var exits = []exit{
 	one(syncproto.CodeUnreachable, ExitOffline),
 	{syncproto.CodeBusy, syncproto.CodeNoLeader, ExitBusy},
 	{syncproto.CodeGeneration, syncproto.CodeFirstFetch, ExitBusy},
+	{syncproto.CodeBundleCity, syncproto.CodeBundleSigner, ExitRefused},
+	one(syncproto.CodeBundleSealed, ExitRefused),
+	{syncproto.CodeStickWrite, syncproto.CodeStickRead, ExitStorage},
+	{syncproto.CodeMoved, syncproto.CodeMoveCode, ExitRefused},
 	{500, 599, ExitInput}, // the rest of exchange: what one end sends is not to the other's liking
 
 	one(syncproto.CodeLedgerOpen, ExitStorage),

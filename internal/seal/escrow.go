@@ -19,7 +19,7 @@ func Recipient(key *[32]byte) (string, error) {
 	return id.Recipient().String(), nil
 }
 
-// SealFor seals a small secret for a recipient. age draws its own randomness from the
+// SealFor seals plaintext, in memory as a whole, for a recipient. age draws its own randomness from the
 // system. A recipient that is none gives an error.
 func SealFor(recipient string, plaintext []byte) ([]byte, error) {
 	r, err := age.ParseX25519Recipient(recipient)
@@ -38,6 +38,12 @@ func SealFor(recipient string, plaintext []byte) ([]byte, error) {
 		return nil, fmt.Errorf("seal for recipient: %w", err)
 	}
 	return box.Bytes(), nil
+}
+
+// IsRecipient reports whether text is a recipient for which [SealFor] can seal.
+func IsRecipient(text string) bool {
+	_, err := age.ParseX25519Recipient(text)
+	return err == nil
 }
 
 // OpenFor opens what [SealFor] made for the key's recipient; it fails with [ErrOpen].

@@ -1,4 +1,4 @@
-package agent
+package atomicfile
 
 import "golang.org/x/sys/windows"
 
