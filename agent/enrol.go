@@ -111,7 +111,7 @@ func (a *Agent) takeEnrolment(d device, code enrolcode.Code, address string, r *
 	}
 	c := centre{
 		CA: r.GetCa(), Certificate: r.GetCertificate(), Typed: address, Last: address,
-		Addresses: r.GetAddresses(), Recipient: r.GetCityRecipient(), ca: ca,
+		Addresses: r.GetAddresses(), Recipient: r.GetCityRecipient(), Bundles: r.GetRecipient(), ca: ca,
 	}
 	if err := c.accepts(c.Certificate, d); err != nil {
 		return syncproto.Fail(syncproto.CodeAnswer, "enrol", err)

@@ -31,6 +31,13 @@ func (d device) name() string { return hex.EncodeToString(d.id[:]) }
 
 func (d device) sign(msg []byte) []byte { return seal.Sign(d.key, syncproto.DomainSegment, msg) }
 
+func (d device) signBundle(msg []byte) []byte { return seal.Sign(d.key, syncproto.DomainBundle, msg) }
+
+// bundleKey opens the answers to this PC's bundles.
+func (d device) bundleKey() *[32]byte {
+	return seal.Derive(d.key.Seed(), "unionsync device bundle identity v1")
+}
+
 // The file of the device: version (1), id (16), sealed seed.
 const deviceVersion = 1
 
@@ -94,12 +101,13 @@ func (a *Agent) makeDevice() (device, error) {
 // takes effect in one step.
 type centre struct {
 	Version     int      `json:"version"`
-	CA          []byte   `json:"ca"`          // DER
-	Certificate []byte   `json:"certificate"` // of this PC, DER
-	Typed       string   `json:"typed"`       // the address that was typed at enrolment
-	Addresses   []string `json:"addresses"`   // as the centre gave them
-	Last        string   `json:"last"`        // the one that answered last
-	Recipient   string   `json:"recipient"`   // for which the data key is wrapped a second time
+	CA          []byte   `json:"ca"`                // DER
+	Certificate []byte   `json:"certificate"`       // of this PC, DER
+	Typed       string   `json:"typed"`             // the address that was typed at enrolment
+	Addresses   []string `json:"addresses"`         // as the centre gave them
+	Last        string   `json:"last"`              // the one that answered last
+	Recipient   string   `json:"recipient"`         // for which the data key is wrapped a second time
+	Bundles     string   `json:"bundles,omitempty"` // for which bundles are sealed; empty: not known yet
 
 	ca, cert *x509.Certificate
 }

@@ -18,6 +18,7 @@ type Status struct {
 	Error    syncproto.Code // why the newest one failed; 0: it did not
 	Notices  []union.Notice
 	Back     []union.HeldChange // own changes that the centre sent back
+	Bundles  int                // exported ones whose answer is waited for: their sticks are to be kept
 }
 
 // Status opens a union and tells how it stands.
@@ -40,6 +41,15 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 	st.Notices = append(st.Notices, a.kinds.notices()...)
 	if st.Back, err = u.HeldChanges(ctx); err != nil {
 		return st, err
+	}
+	made, err := u.Bundles()
+	if err != nil {
+		return st, err
+	}
+	for _, b := range made {
+		if b.Open() {
+			st.Bundles++
+		}
 	}
 	c := a.loadContact(code)
 	st.Name, st.Tried, st.Failures, st.Error = c.Name, unixTime(c.Tried), c.Failures, syncproto.Code(c.Error)

@@ -9,6 +9,7 @@ import (
 	"unionsync/agent/link"
 	"unionsync/agent/union"
 	"unionsync/internal/rpc/wire"
+	"unionsync/internal/seal"
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
 )
@@ -72,7 +73,7 @@ func (a *Agent) SyncOpen(ctx context.Context, u *union.Union, progress func(unio
 func (a *Agent) client(c centre) *syncpb.Client {
 	return &syncpb.Client{
 		Version: a.c.Version, System: runtime.GOOS + "/" + runtime.GOARCH,
-		Addresses: wire.AddressesHash(c.Addresses),
+		Addresses: wire.AddressesHash(c.Addresses), Recipient: wire.RecipientHash(c.Bundles),
 	}
 }
 
@@ -90,10 +91,19 @@ func (a *Agent) heard(code string, d device, c centre, line Line, r union.Result
 	return errors.Join(append(errs, a.saveContact(code, note))...)
 }
 
+// keepCentre keeps what the centre said of itself; line is nil where the answer was carried.
 func (a *Agent) keepCentre(d device, c centre, line Line, r union.Result) error {
 	changed := false
-	if first := line.Addresses(); len(first) > 0 && first[0] != c.Last {
-		c.Last, changed = first[0], true
+	if line != nil {
+		if first := line.Addresses(); len(first) > 0 && first[0] != c.Last {
+			c.Last, changed = first[0], true
+		}
+	}
+	if r.Recipient != "" && r.Recipient != c.Bundles {
+		if !seal.IsRecipient(r.Recipient) {
+			return syncproto.Fail(syncproto.CodeAnswer, "learn recipient for bundles", nil)
+		}
+		c.Bundles, changed = r.Recipient, true
 	}
 	if len(r.Addresses) > 0 && !slices.Equal(r.Addresses, c.Addresses) {
 		c.Addresses, changed = r.Addresses, true

@@ -193,3 +193,15 @@ func (a *Admin) Decide(ctx context.Context, q *unionrpc.DecideRequest) (*gate.Ca
 	c := new(gate.Case)
 	return c, decodeJSON("decide case", r.GetJson(), c)
 }
+
+// ImportBundle works a bundle in and gives the sealed answer, nil if the device asked for
+// none.
+func (a *Admin) ImportBundle(ctx context.Context, file []byte) ([]byte, *gate.BundleReport, error) {
+	const op = "import bundle"
+	r, err := each(ctx, a, op, &unionrpc.ImportBundleRequest{Bundle: file}, unionrpcconnect.AdminClient.ImportBundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	report := new(gate.BundleReport)
+	return r.GetBundle(), report, decodeJSON(op, r.GetJson(), report)
+}

@@ -19,6 +19,7 @@ import (
 
 	"unionsync/internal/enrolcode"
 	"unionsync/internal/rpc/tlsid"
+	"unionsync/internal/rpc/wire"
 	"unionsync/internal/seal"
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
@@ -39,6 +40,9 @@ type Centre struct {
 	Fault func(q *syncpb.Request, answered bool) error
 	// Twist may change an answer before it leaves.
 	Twist func(r *syncpb.Response)
+
+	Recipient string    // for bundles, as it is told; empty: it is not told
+	BundleKey *[32]byte // opens them
 
 	caKey ed25519.PrivateKey
 
@@ -69,6 +73,7 @@ func New(seed byte) (*Centre, error) {
 		unions: map[string]*sessiontest.Centre{}, codes: map[string]*grant{}, devices: map[string]*device{},
 	}
 	c.caKey = key(seed, 1)
+	c.BundleKey = seal.Derive(c.caKey.Seed(), "test bundles")
 	template := &x509.Certificate{SerialNumber: big.NewInt(int64(seed) + 1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	var err error
 	if c.CA, err = certificate(template, template, c.caKey.Public(), c.caKey); err != nil {
@@ -76,7 +81,11 @@ func New(seed byte) (*Centre, error) {
 	}
 	node := key(seed, 2)
 	cert, err := c.sign(node.Public().(ed25519.PublicKey), tlsid.RoleNode, "n1")
+	if err != nil {
+		return nil, err
+	}
 	c.Own = tlsid.Own{Key: node, Cert: cert, CA: c.CA}
+	c.Recipient, err = seal.Recipient(c.BundleKey)
 	return c, err
 }
 
@@ -195,6 +204,9 @@ func (c *Centre) Exchange(ctx context.Context, q *syncpb.Request) (*syncpb.Respo
 	c.signLives(r)
 	c.signLog(q.GetUnion(), r.GetPage())
 	r.Time, r.Slot, r.Addresses = c.Time, c.Slot, c.addresses
+	if wire.RecipientHash(c.Recipient) != q.GetClient().GetRecipient() {
+		r.Recipient = c.Recipient
+	}
 	if msg := session.ReceiptMessage(q, r); msg != nil {
 		id := tlsid.KeyIDOf(c.Own.Key.Public().(ed25519.PublicKey))
 		r.Receipt.Signature = seal.Sign(c.Own.Key, syncproto.DomainReceipt, msg)

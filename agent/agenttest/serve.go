@@ -134,7 +134,7 @@ func (c *Centre) Enrol(q *unionrpc.EnrolRequest) (*unionrpc.EnrolResponse, error
 	}
 	return &unionrpc.EnrolResponse{
 		Union: g.union, UnionName: "某某有限公司工会", Certificate: cert.Raw, Ca: c.CA.Raw, Addresses: c.addresses,
-		Time: c.Time, Generation: &syncpb.GenerationRef{Number: 1, Random: Life}, Slot: c.Slot,
+		Time: c.Time, Generation: &syncpb.GenerationRef{Number: 1, Random: Life}, Slot: c.Slot, Recipient: c.Recipient,
 	}, nil
 }
 

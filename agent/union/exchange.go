@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"unionsync/agent/journal"
@@ -84,6 +85,8 @@ type exchange struct {
 
 	revoked bool   // the city has revoked this PC
 	handed  []Fact // revocations that the newest request hands back, as they are kept then
+	carried bool   // the answers come by stick, after who knows how long
+	extra   []Fact // written with the next round
 }
 
 func (x *exchange) run(ctx context.Context) error {
@@ -257,7 +260,8 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 	if update.Facts, err = x.who.facts(up.Signers); err != nil {
 		return false, err
 	}
-	update.Facts = append(update.Facts, x.own.facts(answer, x.u.o.Now(), !up.Again)...)
+	facts = slices.Concat(facts, x.extra, x.own.facts(answer, x.u.o.Now(), !up.Again, x.carried))
+	x.extra = nil
 	update.Facts = append(update.Facts, facts...)
 	if done {
 		update.Facts = append(update.Facts, LastExchange(x.u.o.Now().Unix()))
@@ -313,7 +317,7 @@ func (x *exchange) env(s session.State) (session.Env, error) {
 	}
 	c := x.p.Client
 	client := &syncpb.Client{
-		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(),
+		Version: c.GetVersion(), System: c.GetSystem(), Addresses: c.GetAddresses(), Kinds: c.GetKinds(), Recipient: c.GetRecipient(),
 		Time: x.u.o.Now().Unix(), Waiting: uint32(min(s.Head.Seq-s.Receipt.Seq, 1<<31)), Alarms: s.Alarms,
 	}
 	return session.Env{

@@ -102,8 +102,9 @@ func (o *ownState) budgetFact() Fact {
 	return Fact{Bucket: exchangeBucket, Key: factBudget, Value: binary.BigEndian.AppendUint32(nil, uint32(o.budget))}
 }
 
-// facts are what is to be written with a round; notices are judged when the sync is over.
-func (o *ownState) facts(r *syncpb.Response, now time.Time, last bool) []Fact {
+// facts are what is to be written with a round; notices are judged when the sync is over. An
+// answer that was carried tells nothing of this PC's clock.
+func (o *ownState) facts(r *syncpb.Response, now time.Time, last, carried bool) []Fact {
 	var out []Fact
 	if o.budget != o.kept {
 		out = append(out, o.budgetFact())
@@ -119,7 +120,7 @@ func (o *ownState) facts(r *syncpb.Response, now time.Time, last bool) []Fact {
 	if !last {
 		return out
 	}
-	if r.GetTime() != 0 {
+	if r.GetTime() != 0 && !carried {
 		out = append(out, Fact{Bucket: exchangeBucket, Key: factClock, Value: binary.BigEndian.AppendUint64(nil, uint64(now.Unix()-r.GetTime()))})
 	}
 	return append(out, o.noticeFacts()...)

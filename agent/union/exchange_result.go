@@ -29,6 +29,7 @@ type Result struct {
 	Slot        *syncpb.Slot
 	Addresses   []string // empty: as they were
 	Certificate []byte   // renewed, DER; empty: as it was
+	Recipient   string   // for bundles; empty: as it was
 	CentreTime  int64
 }
 
@@ -62,6 +63,9 @@ func (r *Result) add(up *session.Update, answer *syncpb.Response, known map[uint
 	}
 	if c := answer.GetCertificate(); len(c) > 0 {
 		r.Certificate = c
+	}
+	if to := answer.GetRecipient(); to != "" {
+		r.Recipient = to
 	}
 	r.CentreTime = answer.GetTime()
 }

@@ -168,6 +168,6 @@ func (g *Gate) enrolled(union string, cert []byte) (*unionrpc.EnrolResponse, err
 	return &unionrpc.EnrolResponse{
 		Union: union, UnionName: name, Certificate: cert, Ca: g.cfg.Node.Own.CA.Raw,
 		Addresses: addresses, CityRecipient: genesis.GetCityRecipient(), Time: g.now(),
-		Generation: generationRef(gen), Slot: g.slot(union),
+		Generation: generationRef(gen), Slot: g.slot(union), Recipient: g.bundles,
 	}, nil
 }

@@ -26,6 +26,9 @@ func (g *Gate) fill(q *syncpb.Request, r *syncpb.Response) error {
 	if wire.AddressesHash(addresses) != q.GetClient().GetAddresses() {
 		r.Addresses = addresses
 	}
+	if wire.RecipientHash(g.bundles) != q.GetClient().GetRecipient() {
+		r.Recipient = g.bundles
+	}
 	return g.fillKinds(q, r)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"unionsync/internal/seal"
 	"unionsync/server/census"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
@@ -142,6 +143,7 @@ func minuteOfDay(m int) bool { return m >= 0 && m < minutesPerDay }
 type Gate struct {
 	cfg      Config
 	history  []byte
+	bundles  string // the age recipient for bundles
 	turns    *semaphore.Weighted
 	attempts *attempts // wrong codes by the caller's address
 	guesses  *attempts // wrong codes by the code's prefix, at the leader
@@ -155,8 +157,13 @@ func New(cfg Config) (*Gate, error) {
 		return nil, err
 	}
 	ca := cfg.Node.City.Fingerprint()
+	bundles, err := seal.Recipient(cfg.Node.City.BundleKey())
+	if err != nil {
+		return nil, fmt.Errorf("recipient for bundles: %w", err)
+	}
 	g := &Gate{
 		cfg:      cfg,
+		bundles:  bundles,
 		history:  ca[:syncproto.HistorySize],
 		turns:    semaphore.NewWeighted(int64(cfg.Capacity.Requests)),
 		attempts: newAttempts(),

@@ -126,6 +126,7 @@ const (
 	purposeEnrol  = "unionsync enrolment codes v1"
 	purposeStore  = "unionsync ledger store v1 "
 	purposeEscrow = "unionsync escrow identity v1"
+	purposeBundle = "unionsync bundle identity v1"
 )
 
 // PersonKey is the key of the HMAC by which the census knows a person.
@@ -143,3 +144,7 @@ func (c *City) StoreKey(nodeID string) *[32]byte { return seal.Derive(c.root[:],
 // EscrowKey is the city's age key: seal.Recipient gives what devices wrap their data keys
 // for, so that staff can open the disk of a dead PC with seal.OpenFor.
 func (c *City) EscrowKey() *[32]byte { return seal.Derive(c.root[:], purposeEscrow) }
+
+// BundleKey is the age key for which devices seal their bundles, the same on every node:
+// seal.Recipient gives what devices are told at enrolment.
+func (c *City) BundleKey() *[32]byte { return seal.Derive(c.root[:], purposeBundle) }

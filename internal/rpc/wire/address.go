@@ -18,3 +18,13 @@ func AddressesHash(addresses []string) uint32 {
 	}
 	return binary.BigEndian.Uint32(h.Sum(nil))
 }
+
+// RecipientHash is how an agent says which age recipient for bundles it knows: the first four
+// bytes of the SHA-256 over it; 0 for none.
+func RecipientHash(recipient string) uint32 {
+	if recipient == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(recipient))
+	return binary.BigEndian.Uint32(sum[:])
+}
