@@ -33,6 +33,7 @@ type statusOut struct {
 	Archived  uint64         `json:"archived"`
 	Held      uint64         `json:"held"`
 	Conflicts int            `json:"conflicts"`
+	Bundles   int            `json:"bundles_without_receipt"`
 	Records   map[string]int `json:"records"`
 	Fetched   bool           `json:"fetched"`
 	Proved    bool           `json:"proved"`
@@ -117,7 +118,7 @@ func statusOf(a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
 		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
 		Again: st.Again, OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir, Archived: st.Archived,
-		Held: st.Held, Conflicts: st.Conflicts, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
+		Held: st.Held, Conflicts: st.Conflicts, Bundles: st.Bundles, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
 		Last: stamp(st.Last), Next: stamp(st.Next), Failures: st.Failures, Error: int(st.Error), Notices: []int{}, Back: []backOut{},
 	}
 	for _, h := range st.Back {
@@ -227,6 +228,9 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 	}
 	if st.Held > 0 {
 		say("agent.held_hint")
+	}
+	if st.Bundles > 0 {
+		errs = append(errs, s.Println(s.T("agent.bundles_open", "n", fmt.Sprint(st.Bundles))))
 	}
 	if st.Conflicts > 0 {
 		say("agent.conflicts_hint")
