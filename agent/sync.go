@@ -22,7 +22,7 @@ func (a *Agent) options() (union.Options, error) {
 	}
 	return union.Options{
 		Key: key, Kinds: a.Kinds(), Actor: a.c.Actor, Now: a.c.Now, Rand: a.c.Rand, Log: a.c.Log, Timeout: a.c.Timeout, Free: a.c.Free,
-		Second: a.Second(), Salvage: a.c.Salvage,
+		Second: a.Second(), Salvage: a.c.Salvage, Refuse: a.moved,
 	}, nil
 }
 

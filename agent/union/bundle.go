@@ -23,7 +23,10 @@ func (u *Union) AskBundle(id bundle.ID, p Party) (Asked, []*syncpb.Request, erro
 	u.exchanging.Lock()
 	defer u.exchanging.Unlock()
 	x := u.carriedExchange(p)
-	var err error
+	err := u.refuse()
+	if err != nil {
+		return Asked{}, nil, err
+	}
 	if x.own, err = u.loadOwn(p.CA); err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
 	}
@@ -119,6 +122,9 @@ type taking struct {
 func (t *taking) all(ctx context.Context, answers []*syncpb.Response) error {
 	x := t.x
 	t.taken = map[string]session.Sent{}
+	if err := x.u.refuse(); err != nil {
+		return err
+	}
 	for _, r := range answers {
 		if _, _, ok, err := x.u.remembered(r.GetNonce()); err != nil || !ok {
 			if err == nil {

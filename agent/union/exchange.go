@@ -90,7 +90,10 @@ type exchange struct {
 }
 
 func (x *exchange) run(ctx context.Context) error {
-	var err error
+	err := x.u.refuse()
+	if err != nil {
+		return err
+	}
 	if x.own, err = x.u.loadOwn(x.p.CA); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}

@@ -30,6 +30,9 @@ func (u *Union) Save(ctx context.Context, d Draft) (Saved, error) {
 func (u *Union) SaveGroup(ctx context.Context, drafts []Draft) ([]Saved, error) {
 	u.write.Lock()
 	defer u.write.Unlock()
+	if err := u.refuse(); err != nil {
+		return nil, err
+	}
 	g, err := u.build(ctx, drafts)
 	if err != nil {
 		return nil, err

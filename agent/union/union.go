@@ -32,6 +32,9 @@ type Options struct {
 	Log     *slog.Logger     // default: nothing is logged
 	Timeout time.Duration    // how long to wait for another program, default 10 s
 
+	// Refuse says why nothing may be saved or exchanged, as on a PC that has moved; nil: it may.
+	// It is asked each time.
+	Refuse func() error
 	// Free gives the bytes free on the disk of a folder; default journal.FreeBytes.
 	Free func(dir string) (uint64, error)
 	// Second is a folder that receives each entry of the journal too, empty: none. It need

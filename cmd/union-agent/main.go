@@ -77,7 +77,7 @@ func (p program) build(s *clikit.Session) *cli.App {
 		},
 		Commands: []*cli.Command{
 			p.enrol(s), p.importSheet(s), p.add(s), p.set(s), p.list(s), p.show(s), p.history(s), p.find(s),
-			p.sync(s), p.bundle(s), p.status(s), p.export(s), p.doctor(s), p.second(s), p.run(s), p.kinds(s), p.findings(s),
+			p.sync(s), p.bundle(s), p.move(s), p.status(s), p.export(s), p.doctor(s), p.second(s), p.run(s), p.kinds(s), p.findings(s),
 		},
 	}
 }
