@@ -77,7 +77,7 @@ func (a *Agent) bundleID() (id bundle.ID, err error) {
 }
 
 func (a *Agent) party(d device, c centre) union.Party {
-	return union.Party{CA: c.ca, Sign: d.sign, Client: a.client(c)}
+	return union.Party{CA: c.ca, Device: d.id[:], Sign: d.sign, Client: a.client(c), Kinds: a.keeper()}
 }
 
 func (a *Agent) writeBundle(u *union.Union, asked union.Asked, requests []*syncpb.Request, to string, d device, c centre) (string, int, error) {

@@ -31,6 +31,9 @@ func (u *Union) AskBundle(id bundle.ID, p Party) (Asked, []*syncpb.Request, erro
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
 	}
 	x.own.budget = syncproto.MaxBatchBytes
+	if err := x.signBranch(); err != nil {
+		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
+	}
 	s, err := x.state()
 	if err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
@@ -39,14 +42,8 @@ func (u *Union) AskBundle(id bundle.ID, p Party) (Asked, []*syncpb.Request, erro
 	if err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
 	}
-	if err := x.handBack(requests[0]); err != nil {
+	if err := x.complete(requests); err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
-	}
-	if p.Kinds != nil {
-		x.sayKinds(requests[0])
-	}
-	for _, q := range requests[1:] {
-		q.Budget = syncproto.MinBudgetBytes // of the feed each would bring the same
 	}
 	a, facts, err := u.askedOf(id, sents)
 	if err != nil {
@@ -54,6 +51,23 @@ func (u *Union) AskBundle(id bundle.ID, p Party) (Asked, []*syncpb.Request, erro
 	}
 	a.More = len(requests) == maxBundleRequests && a.Last.Seq < s.Head.Seq
 	return a, requests, u.PutFacts(append(facts, a.fact())...)
+}
+
+// complete adds what is not the session's: what the city signed and may lack goes with the
+// first request. Of the feed each would bring the same, so only the first asks for much.
+func (x *exchange) complete(requests []*syncpb.Request) error {
+	if err := x.handBack(requests[0]); err != nil {
+		return err
+	}
+	for i, q := range requests {
+		if x.p.Kinds != nil {
+			x.sayKinds(q)
+		}
+		if i > 0 {
+			q.Budget, q.Returned = syncproto.MinBudgetBytes, nil
+		}
+	}
+	return nil
 }
 
 // askedOf tells what the requests of a bundle carry, and keeps what Take needs of them.
@@ -134,6 +148,9 @@ func (t *taking) all(ctx context.Context, answers []*syncpb.Response) error {
 		if x.p.Progress != nil {
 			x.p.Progress(x.r)
 		}
+	}
+	if x.revoked {
+		return syncproto.Fail(syncproto.CodeDeviceRevoked, "take bundle", nil)
 	}
 	return nil
 }

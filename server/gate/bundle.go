@@ -71,7 +71,7 @@ func (g *Gate) WorkIn(ctx context.Context, file []byte) ([]byte, BundleReport, e
 	if err != nil {
 		return nil, BundleReport{}, err
 	}
-	w := &workingIn{g: g, device: Device{ID: b.Device[:], Key: signer.KeyID.String()}, report: BundleReport{
+	w := &workingIn{g: g, device: Device{ID: b.Device[:], Key: signer.KeyID.String(), Certificate: b.Certificate}, report: BundleReport{
 		ID: b.ID.String(), Union: b.Union, Device: b.Device.String(), MadeAt: b.MadeAt, Requests: len(requests), Refused: []syncproto.Code{},
 	}}
 	if err := w.all(ctx, requests); err != nil {
