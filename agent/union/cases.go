@@ -27,7 +27,7 @@ const (
 )
 
 // caseOrder is the order in which people see them: what is refused comes first.
-var caseOrder = []CaseType{CaseHeld, CaseConflict, CaseVoid, CaseFork}
+var caseOrder = []CaseType{CaseHeld, CaseConflict, CaseVoid, CaseFork, CaseOpposed, CaseDigest, CaseMissing, CaseDuplicate}
 
 // Case is one question for a person, as this PC sees it.
 type Case struct {
@@ -47,8 +47,14 @@ type Case struct {
 	// Unseen are the values of which the author of the void did not know, by field.
 	Unseen []Unseen
 	Held   []HeldChange // in their order
-	Since  time.Time    // of a fork: when it was noticed
-	full   string
+	Since  time.Time    // of a fork that this PC noticed: when
+
+	// Of a case that the centre wrote, and that this PC does not find itself:
+	Centre  syncproto.RecordID // the record of kind case; zero: found here
+	Journal string             // the journal that it is about; empty: none
+	Note    string
+
+	full string
 }
 
 // Choice is one value between which a person chooses.
@@ -86,6 +92,10 @@ func (u *Union) Cases(ctx context.Context) ([]Case, error) {
 			return nil, fmt.Errorf("list cases: %w", err)
 		}
 		out = append(out, found...)
+	}
+	out, err := u.joinCentre(ctx, out)
+	if err != nil {
+		return nil, fmt.Errorf("list cases: %w", err)
 	}
 	slices.SortStableFunc(out, func(a, b Case) int {
 		return cmp.Or(slices.Index(caseOrder, a.Type)-slices.Index(caseOrder, b.Type), cmp.Compare(kindNumber(a.Kind), kindNumber(b.Kind)))

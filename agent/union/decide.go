@@ -9,7 +9,8 @@ import (
 	"unionsync/syncproto/merge"
 )
 
-// Decision is what a person decides about a case. Exactly one of Choose, Text, Value, Drop
+// Decision is what a person decides about a case. A case of the centre that only people can
+// settle is closed by its first choice. Exactly one of Choose, Text, Value, Drop
 // and Resave says what.
 type Decision struct {
 	Choose int     // of [Case.Choices], from 1
@@ -28,6 +29,8 @@ type Decision struct {
 // refused with [syncproto.CodeCaseGone] if the record says something else by now.
 func (u *Union) Decide(ctx context.Context, c Case, d Decision) (Saved, error) {
 	switch {
+	case c.Centre != (syncproto.RecordID{}):
+		return u.settleCentre(ctx, c, d)
 	case c.Type == CaseHeld && d.Drop && c.Kind != nil:
 		return u.drop(ctx, c.Kind, c.ID, &c, d.Actor, d.Note)
 	case c.Type == CaseHeld && d.Resave && c.Kind != nil:

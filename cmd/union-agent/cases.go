@@ -30,6 +30,8 @@ type caseOut struct {
 	Unseen  []choiceOut `json:"unseen,omitempty"`
 	Held    []heldOut   `json:"held,omitempty"`
 	Since   string      `json:"since,omitempty"`
+	Centre  string      `json:"centre,omitempty"`  // id of the centre's own record of it
+	Journal string      `json:"journal,omitempty"` // with centre: the journal that it is about
 }
 
 // choiceOut is one value of a case in JSON.
@@ -117,11 +119,14 @@ func withUnion(a *agent.Agent, code string, do func(*union.Union) error) (err er
 
 func (v view) caseOut(c union.Case) caseOut {
 	out := caseOut{Union: v.u.Code(), Number: c.Number, Type: string(c.Type), Since: stamp(c.Since)}
+	if c.Centre != (syncproto.RecordID{}) {
+		out.Centre, out.Journal = c.Centre.String(), c.Journal
+	}
 	if c.Kind == nil {
 		return out
 	}
 	out.Kind, out.ID, out.Title = c.Kind.Name, c.ID.String(), v.caseTitle(c)
-	if c.Type != union.CaseHeld {
+	if c.Field != 0 {
 		out.Field = fieldName(c.Kind, c.Field)
 	}
 	for i, x := range c.Choices {
@@ -180,6 +185,9 @@ func (v view) caseTitle(c union.Case) string {
 	if !ok {
 		return ""
 	}
+	if row, err := v.u.Get(c.Kind.Name, c.ID); err == nil {
+		return v.title(row)
+	}
 	for _, h := range c.Held {
 		if h.Change == nil {
 			continue
@@ -213,16 +221,33 @@ func (v view) printCase(c union.Case) error {
 	for _, h := range c.Held {
 		v.printHeld(line, c, h)
 	}
-	line("  ", s.T("agent.case_how_"+string(c.Type), "number", c.Number, "time", moment(c.Since)))
+	if c.Note != "" {
+		line("  ", c.Note)
+	}
+	line("  ", v.howTo(c))
 	if _, err := fmt.Fprint(s.Stdout, b.String()); err != nil {
 		return fmt.Errorf("print cases: %w", err)
 	}
 	return nil
 }
 
+// howTo says how a case is decided, or who decides it.
+func (v view) howTo(c union.Case) string {
+	word := string(c.Type)
+	switch {
+	case c.Centre != (syncproto.RecordID{}) && len(c.Choices) == 0:
+		word = "others"
+	case c.Centre != (syncproto.RecordID{}):
+		word = "centre"
+	}
+	return v.s.T("agent.case_how_"+word, "number", c.Number, "time", moment(c.Since))
+}
+
 // choiceWords says one choice; of a void it is what becomes of the record.
 func (v view) choiceWords(c union.Case, x union.Choice) string {
 	switch {
+	case c.Centre != (syncproto.RecordID{}):
+		return v.s.T("agent.case_done")
 	case c.Field == syncproto.FieldVoid && x.Cleared:
 		return v.s.T("agent.case_in_force")
 	case c.Field == syncproto.FieldVoid:

@@ -145,13 +145,9 @@ func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	pair := func(id, value string) [2]string { return [2]string{s.T(id), value} }
 	changes := func(n uint64) string { return s.T("agent.n_changes", "n", fmt.Sprint(n)) }
-	waiting := changes(st.Waiting)
-	if st.Waiting > 0 && !st.Oldest.IsZero() {
-		waiting += s.T("agent.since", "time", moment(st.Oldest))
-	}
 	pairs := [][2]string{
 		pair("agent.union", st.Name+" "+st.Union), pair("agent.saved_here", changes(st.Saved)),
-		pair("agent.waiting", waiting), pair("agent.delivered", changes(st.Delivered-min(st.Held, st.Delivered))),
+		pair("agent.waiting", changes(st.Waiting)), pair("agent.delivered", changes(st.Delivered-min(st.Held, st.Delivered))),
 	}
 	if st.Archived > 0 {
 		pairs = append(pairs, pair("agent.archived", changes(st.Archived)))
@@ -159,12 +155,12 @@ func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	if st.Again > 0 {
 		pairs = append(pairs, pair("agent.again", changes(st.Again)))
 	}
-	if dir := st.Status.Second.Dir; dir != "" {
-		onlyHere := changes(st.OnlyHere)
-		if st.OnlyHere > 0 && !st.HereSince.IsZero() {
-			onlyHere += s.T("agent.since", "time", moment(st.HereSince))
-		}
-		pairs = append(pairs, pair("agent.second_place", dir), pair("agent.only_here", onlyHere))
+	onlyHere := changes(st.OnlyHere)
+	if st.OnlyHere > 0 && !st.HereSince.IsZero() {
+		onlyHere += s.T("agent.since", "time", moment(st.HereSince))
+	}
+	if pairs = append(pairs, pair("agent.only_here", onlyHere)); st.Status.Second.Dir != "" {
+		pairs = append(pairs, pair("agent.second_place", st.Status.Second.Dir))
 	}
 	pairs = append(pairs, pair("agent.held", changes(st.Held)),
 		pair("agent.conflicts", s.T("agent.n_records", "n", fmt.Sprint(st.Conflicts))),
@@ -251,7 +247,7 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 		say("agent.not_fetched")
 	}
 	if d := daysAlone(s.Now(), st); d >= aloneDays {
-		errs = append(errs, s.Println(s.T("agent.alone", "n", fmt.Sprint(st.Waiting), "days", fmt.Sprint(d))))
+		errs = append(errs, s.Println(s.T("agent.alone", "n", fmt.Sprint(st.OnlyHere), "days", fmt.Sprint(d))))
 	}
 	if st.Bundles > 0 {
 		errs = append(errs, s.Println(s.T("agent.bundles_open", "n", fmt.Sprint(st.Bundles))))
