@@ -11,7 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"unionsync/agent"
+	"unionsync/agent/schedule"
+	"unionsync/agent/union"
 	"unionsync/internal/clikit"
+	"unionsync/internal/text"
 	"unionsync/syncproto"
 	"unionsync/syncproto/syncpb"
 )
@@ -113,6 +117,29 @@ func TestStatusGolden(t *testing.T) {
 	d.run("sync").says("被退回")
 	c.show("sent back", d, "status")
 	c.check("status")
+}
+
+// TestStatusWordsGolden: what a centre that was restored leaves, a second place, and each
+// reason for the time of the next sync.
+func TestStatusWordsGolden(t *testing.T) {
+	c := newScreen(t)
+	a, err := agent.Open(agent.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []schedule.Why{schedule.InSlot, schedule.First, schedule.CatchUp, schedule.Retry, schedule.Asked} {
+		for _, lang := range []text.Lang{text.Chinese, text.English} {
+			s := &clikit.Session{IO: clikit.IO{Stdout: &c.text, Now: func() time.Time { return june(9, 8, 30) }}, Lang: lang}
+			st := agent.Status{Name: "某某有限公司工会", Running: true, NextWhy: why, Status: union.Status{
+				Union: unionA, Saved: 9, Delivered: 5, Archived: 3, Waiting: 4, Again: 2, OnlyHere: 1, HereSince: june(2, 8, 0),
+				Fetched: true, Last: june(1, 23, 0), Next: june(9, 23, 0), Second: union.Second{Dir: "E:/"}}}
+			if err := printStatus(s, a, st); err != nil {
+				t.Fatal(err)
+			}
+			c.text.WriteString("\n")
+		}
+	}
+	c.check("status-words")
 }
 
 // TestCasesGolden: two clerks edit one member; both see both values, one decides, the other
