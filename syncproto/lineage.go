@@ -94,11 +94,29 @@ func (l Lineage) Cut(p Position, number uint16) Position {
 	if l.Holds(p) {
 		return p
 	}
-	newest := l.history(l.Newest().Number)
+	return shared(upTo(l.history(number), p), l.history(l.Newest().Number))
+}
+
+// Common gives the newest position that a log which ends at p and one which ends at q both
+// have, such as two backups: up to there they are the same.
+func (l Lineage) Common(p, q Position) Position {
+	return shared(upTo(l.history(p.Generation()), p), upTo(l.history(q.Generation()), q))
+}
+
+// upTo cuts a history off at a position.
+func upTo(history map[uint16]Position, p Position) map[uint16]Position {
+	for generation, end := range history {
+		history[generation] = min(end, p)
+	}
+	return history
+}
+
+// shared gives the newest position that two histories have.
+func shared(a, b map[uint16]Position) Position {
 	best := Position(0)
-	for generation, end := range l.history(number) {
-		if other, ok := newest[generation]; ok {
-			best = max(best, min(p, end, other))
+	for generation, end := range a { // the greatest: in any order
+		if other, ok := b[generation]; ok {
+			best = max(best, min(end, other))
 		}
 	}
 	return best

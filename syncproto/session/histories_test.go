@@ -211,7 +211,7 @@ func knownTo(a *sessiontest.Agent) map[syncproto.Dot]bool {
 func (h *anyHistory) watermark() syncproto.Position {
 	w := h.backups[0].at
 	for _, b := range h.backups {
-		w = min(w, b.at)
+		w = h.all.Common(w, b.at)
 	}
 	return h.all.Cut(w, w.Generation())
 }
