@@ -1,6 +1,6 @@
 // Command mutants audits the auditor: it plants one fault after the other into the product,
 // in an overlay that leaves the files alone, and plays the simulation or runs the tests that
-// must find it. mutants.yaml lists the faults and who must find them.
+// must find it. mutants.txt lists the faults and who must find them.
 //
 // Environment: ONLY (a part of the name of the faults to be planted; default all), JOBS
 // (faults at once, default one a processor).

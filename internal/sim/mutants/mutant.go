@@ -11,42 +11,81 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 // mutant is one fault to be planted.
 type mutant struct {
-	Name   string `yaml:"name"`
-	File   string `yaml:"file"`
-	Old    string `yaml:"old"` // stands once in the file
-	New    string `yaml:"new"`
-	Breaks string `yaml:"breaks"` // what a person would lose by it
-	By     string `yaml:"by"`     // "sim", or the package whose tests find it
-	Run    string `yaml:"run"`    // of tests: which; default all
-	Seed   int    `yaml:"seed"`   // of the simulation: the first seed; default 1
-	Unions int    `yaml:"unions"` // default 24
-	Nights int    `yaml:"nights"` // default 60
+	Name   string
+	File   string
+	Old    string // stands once in the file
+	New    string
+	Breaks string // what a person would lose by it
+	By     string // "sim", or the package whose tests find it
+	Run    string // of tests: which; default all
+	Seed   int    // of the simulation: the first seed; default 1
+	Unions int    // default 24
+	Nights int    // default 60
 }
 
-//go:embed mutants.yaml
-var list []byte
+//go:embed mutants.txt
+var list string
 
+// load reads the list: "== name", lines "key: value", then "-- old" and "-- new" with text
+// up to an empty line. A line that begins with "#" outside a text is for people.
 func load() ([]mutant, error) {
 	var all []mutant
-	if err := yaml.Unmarshal(list, &all); err != nil {
-		return nil, fmt.Errorf("read mutants.yaml: %w", err)
+	var text *string
+	for n, line := range strings.Split(list, "\n") {
+		var m *mutant
+		if len(all) > 0 {
+			m = &all[len(all)-1]
+		}
+		name, begins := strings.CutPrefix(line, "== ")
+		key, value, pair := strings.Cut(line, ": ")
+		switch {
+		case begins:
+			all, text = append(all, mutant{Name: name}), nil
+		case line == "":
+			text = nil
+		case line == "-- old" && m != nil:
+			text = &m.Old
+		case line == "-- new" && m != nil:
+			text = &m.New
+		case text != nil:
+			*text += line + "\n"
+		case strings.HasPrefix(line, "#"):
+		case m == nil || !pair || !m.set(key, value):
+			return nil, fmt.Errorf("read mutants.txt: line %d: %q", n+1, line)
+		}
 	}
 	names := map[string]bool{}
 	for _, m := range all {
-		if m.Name == "" || m.File == "" || m.Old == "" || m.By == "" || m.Breaks == "" || names[m.Name] {
-			return nil, fmt.Errorf("read mutants.yaml: %q is not complete, or stands there twice", m.Name)
+		if m.File == "" || m.Old == "" || m.By == "" || m.Breaks == "" || names[m.Name] {
+			return nil, fmt.Errorf("read mutants.txt: %q is not complete, or stands there twice", m.Name)
 		}
 		names[m.Name] = true
 	}
 	return all, nil
+}
+
+// set sets one value by its name in the list.
+func (m *mutant) set(key, value string) bool {
+	texts := map[string]*string{"file": &m.File, "breaks": &m.Breaks, "by": &m.By, "run": &m.Run}
+	numbers := map[string]*int{"seed": &m.Seed, "unions": &m.Unions, "nights": &m.Nights}
+	if to := texts[key]; to != nil {
+		*to = value
+		return true
+	}
+	to := numbers[key]
+	if to == nil {
+		return false
+	}
+	n, err := strconv.Atoi(value)
+	*to = n
+	return err == nil
 }
 
 // result is what came of a mutant.
