@@ -20,7 +20,7 @@ type Features struct {
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Restore: true, Hold: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Cases: true, Census: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any
@@ -60,8 +60,8 @@ func newHabits(d dice, f Features) habits {
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.003, 0.03)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
-		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.004, 0.05)), silent: on(f.Silent, d.level(0.002, 0.01)),
-		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, 0.3), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
+		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.003, 0.03)), silent: on(f.Silent, d.level(0.002, 0.01)),
+		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, d.level(0.05, 0.3)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
 	}
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)

@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
 	"unionsync/syncproto/merge"
 )
 
@@ -202,4 +204,16 @@ func (r *naive) String() string {
 		}
 	}
 	return b.String()
+}
+
+// ask gives the fields of class ask that hold several values, ascending.
+func (r *naive) ask(k *kind.Kind) iter.Seq2[syncproto.FieldNumber, *naiveField] {
+	return func(yield func(syncproto.FieldNumber, *naiveField) bool) {
+		for _, n := range slices.Sorted(maps.Keys(r.fields)) {
+			f := r.fields[n]
+			if len(f.values) > 1 && !f.set && k.Class(n) == syncproto.ClassAsk && !yield(n, f) {
+				return
+			}
+		}
+	}
 }

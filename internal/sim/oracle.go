@@ -16,7 +16,8 @@ import (
 // every receipt, and every position. It never forgets.
 type oracle struct {
 	saved    map[syncproto.Dot]*saved
-	records  map[string][]record // by union, in the order in which they were made
+	records  map[string][]record        // by union, in the order in which they were made
+	holding  map[string][]syncproto.Dot // by union: changes that the centre of this world holds
 	receipts map[receiptKey]receipt
 	staff    map[syncproto.Dot][]byte             // what the centre itself ever wrote
 	given    map[syncproto.Position]syncproto.Dot // every position ever given
@@ -45,7 +46,7 @@ type receipt struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{saved: map[syncproto.Dot]*saved{}, records: map[string][]record{}, receipts: map[receiptKey]receipt{},
+	return &oracle{saved: map[syncproto.Dot]*saved{}, records: map[string][]record{}, holding: map[string][]syncproto.Dot{}, receipts: map[receiptKey]receipt{},
 		staff: map[syncproto.Dot][]byte{}, given: map[syncproto.Position]syncproto.Dot{}}
 }
 
@@ -57,6 +58,9 @@ func (o *oracle) save(w *world, s *seat, p syncproto.Placed) error {
 	}
 	if p.Change.Union != s.union {
 		return w.violate("I9 %s: a change of %s was saved", s, p.Change.Union)
+	}
+	if p.Change.Note == holdNote && o.saved[d] == nil {
+		o.holding[s.union] = append(o.holding[s.union], d)
 	}
 	o.saved[d] = &saved{place: p.Place, union: s.union, bytes: bytes.Clone(p.Bytes), change: p.Change, lost: map[*seat]bool{}}
 	return nil

@@ -64,7 +64,7 @@ func (w *world) check() error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(*model) error{w.checkLog, w.checkReplicas, w.checkSaved, w.checkReceipts, w.checkRecords, w.checkSeats, w.checkCounts} {
+	for _, step := range []func(*model) error{w.checkLog, w.checkReplicas, w.checkSaved, w.checkReceipts, w.checkRecords, w.checkSeats, w.checkCases, w.checkCounts} {
 		if err := step(m); err != nil {
 			return err
 		}

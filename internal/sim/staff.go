@@ -15,7 +15,73 @@ func (w *world) atTheCentre() error {
 			return err
 		}
 	}
+	if w.dice.chance(w.habits.accept) {
+		if err := w.staffDecide(); err != nil {
+			return err
+		}
+	}
 	return w.operate()
+}
+
+// staffDecide accepts or drops some held changes to one record, also such that have been
+// decided about, or have not come yet; or it settles the conflicts of a record.
+func (w *world) staffDecide() error {
+	code := one(w.dice, w.codes)
+	var of []*saved
+	for _, d := range w.oracle.holding[code] {
+		of = append(of, w.oracle.saved[d])
+	}
+	if len(of) == 0 || w.dice.chance(0.4) {
+		return w.staffSettle(code)
+	}
+	first := of[len(of)-1-w.dice.IntN(min(len(of), 6))].change
+	c := &entrypb.StaffChange{Union: code, Kind: uint32(first.Kind), Id: first.ID[:], KindVersion: first.KindVersion, Verb: uint32(w.dice.between(1, 2))}
+	for _, x := range of {
+		if x.change.Key() == first.Key() && (len(c.Resolves) == 0 || w.dice.chance(0.6)) {
+			c.Resolves = append(c.Resolves, wireDot(0, x.place.Dot()))
+		}
+	}
+	w.note("staff decision")
+	return w.staff(c)
+}
+
+func wireDot(n syncproto.FieldNumber, d syncproto.Dot) *entrypb.FieldDot {
+	return &entrypb.FieldDot{Field: uint32(n), Journal: uint64(d.Journal), Seq: d.Seq, Tag: d.Tag}
+}
+
+// staffSettle decides every conflict of some record by one of the values that stand.
+func (w *world) staffSettle(code string) error {
+	known := w.oracle.records[code]
+	if len(known) == 0 {
+		return nil
+	}
+	v := w.centre.nodes[0].View(code)
+	defer v.Done()
+	for range 5 {
+		r := one(w.dice, known)
+		k, err := w.kinds.Find(r.kind)
+		if err != nil {
+			return err
+		}
+		rec, err := v.Read(syncproto.RecordKey{Kind: k.Number, ID: r.id})
+		if err != nil {
+			return err
+		}
+		c := &entrypb.StaffChange{Union: code, Kind: uint32(k.Number), Id: r.id[:], KindVersion: k.Version}
+		for n, f := range naiveOf(rec).ask(k) {
+			c.Fields = append(c.Fields, &entrypb.FieldValue{Field: uint32(n), Value: []byte(one(w.dice, f.values).value)})
+			for _, x := range f.values {
+				for _, d := range x.dots {
+					c.Resolves = append(c.Resolves, wireDot(n, d))
+				}
+			}
+		}
+		if len(c.Fields) > 0 {
+			w.note("staff settles")
+			return w.staff(c)
+		}
+	}
+	return nil
 }
 
 // staffEdit sets a field of some record at the centre.

@@ -196,6 +196,11 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 	v.Hash = merge.ShortHash(key, res.after)
 	if !c.own {
 		a.doubtsOf(key, before, res.after)
+		if key.Kind == KindCase {
+			if err := a.judgeCase(c.union, res.after); err != nil {
+				return 0, 0, err
+			}
+		}
 	}
 	return res.kind, res.reason, a.put(c.union, key, before, res.after, v.Position)
 }

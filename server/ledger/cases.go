@@ -237,8 +237,8 @@ func (a *applier) writeCase(union string, version uint32, d *doubt) error {
 	switch {
 	case len(d.dots) == 0 && (before == nil || closed):
 		return nil
-	case len(d.dots) == 0:
-		values = []fieldValue{{FieldCaseState, []byte(CaseClosed)}}
+	case len(d.dots) == 0: // not closed by a person: it opens again also on the same changes
+		values = []fieldValue{{FieldCaseState, []byte(CaseClosed)}, {caseDots, nil}}
 	case before != nil && before.Text(caseDots) == string(d.dotsText()):
 		return nil
 	default:
@@ -250,8 +250,8 @@ func (a *applier) writeCase(union string, version uint32, d *doubt) error {
 		c.Base = before.Pos
 	}
 	for _, v := range values {
-		if old, _ := before.Value(v.field); len(v.value) > 0 && !bytes.Equal(old, v.value) {
-			c.Edits = append(c.Edits, syncproto.Edit{Field: v.field, Value: v.value, Overwrote: before.SeenDots(v.field, syncproto.ClassLatest)})
+		if old, _ := before.Value(v.field); !bytes.Equal(old, v.value) {
+			c.Edits = append(c.Edits, syncproto.Edit{Field: v.field, Value: v.value, Cleared: len(v.value) == 0, Overwrote: before.SeenDots(v.field, syncproto.ClassLatest)})
 		}
 	}
 	j := StaffJournal(union, a.lineage.Newest().Random)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -137,5 +138,53 @@ func TestVoidCase(t *testing.T) {
 		Resolves: []syncproto.FieldDot{{Field: syncproto.FieldVoid, Dot: void}}})
 	if got := count(CaseVoid); got != 0 {
 		t.Errorf("%d cases after the void was taken back", got)
+	}
+}
+
+// TestCaseComesBack: what an earlier life of the centre wrote about a case comes in again with
+// a refill, before or behind what the case is about. It says nothing about now.
+func TestCaseComesBack(t *testing.T) {
+	name := memberField(t, "name")
+	first := begun(t, Config{Memory: true})
+	value := func(j syncproto.JournalID, v string) *entrypb.Segment {
+		c := syncproto.Change{Union: "u1", Kind: memberKind, ID: syncproto.RecordID{1}, Edits: []syncproto.Edit{{Field: name, Value: []byte(v)}}}
+		return &entrypb.Segment{Journal: uint64(j), First: 1, Changes: [][]byte{c.Encode(j)}}
+	}
+	send := func(n *node, s *entrypb.Segment) {
+		t.Helper()
+		if o := outcomes(n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}}))[0][0]; o.Refused != 0 {
+			t.Fatalf("refused: %d", o.Refused)
+		}
+	}
+	open := func(n *node) (out int) {
+		t.Helper()
+		all, err := n.l.Cases("u1", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	send(first, value(5, "a"))
+	send(first, value(6, "b"))
+	var old *entrypb.Segment // the case, as it was opened then
+	if _, err := first.l.Log(0, func(it *LogItem) error {
+		if it.Place.Journal != 5 && it.Place.Journal != 6 {
+			old = &entrypb.Segment{Journal: uint64(it.Place.Journal), First: it.Place.Seq, Changes: [][]byte{bytes.Clone(it.Bytes)}}
+		}
+		return nil
+	}); err != nil || old == nil || open(first) != 1 {
+		t.Fatalf("no case: %v", err)
+	}
+
+	second := begun(t, Config{Memory: true})
+	second.apply(&entrypb.NewGeneration{Time: 1, Next: &entrypb.Generation{Number: 2, Random: 9}})
+	send(second, value(5, "a"))
+	send(second, old)
+	if n := open(second); n != 0 {
+		t.Errorf("%d open cases about nothing", n)
+	}
+	send(second, value(6, "b"))
+	if n := open(second); n != 1 {
+		t.Errorf("%d open cases about a conflict on the same changes as once, want 1", n)
 	}
 }

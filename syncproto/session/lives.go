@@ -11,7 +11,7 @@ import (
 // answers in the newest one that is known then. An answer of an earlier one is of no use:
 // it came late, or the centre was restored without knowing of the newest and is told.
 func (t *taker) lives() (current bool, err error) {
-	var more []syncproto.Generation
+	var more syncproto.Lineage
 	for _, g := range t.r.GetGenerations() {
 		if g.GetNumber() == 0 || g.GetNumber() > 0xffff {
 			return false, syncproto.Fail(syncproto.CodeAnswer, "take generation", fmt.Errorf("number %d", g.GetNumber()))
@@ -28,7 +28,7 @@ func (t *taker) lives() (current bool, err error) {
 	lineage, grew := t.s.Lineage.With(more...)
 	at := t.r.GetGeneration()
 	newest := lineage.Newest()
-	if at != nil && (at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) {
+	if at != nil && (at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) || t.stranger(more) {
 		t.s.Return = true
 		return false, nil
 	}
@@ -39,6 +39,14 @@ func (t *taker) lives() (current bool, err error) {
 	before := t.s.Lineage.Newest()
 	t.s.Lineage, t.u.Generations = lineage, lineage
 	return true, t.learn(before)
+}
+
+// stranger reports whether the centre does not know the life that the request named: then it
+// answers with its list and nothing else. Its own life may have the same number, or a higher
+// one: what both then gave at one position is not the same change.
+func (t *taker) stranger(lives syncproto.Lineage) bool {
+	_, known := lives.Find(t.sent.Life.Number, t.sent.Life.Random)
+	return t.r.GetPage() == nil && len(lives) > 0 && len(t.s.Lineage) > 0 && !known
 }
 
 func (t *taker) learn(before syncproto.Generation) error {

@@ -360,3 +360,48 @@ func TestClone(t *testing.T) {
 		}
 	}
 }
+
+// TestLifeOfTheSameNumber: a centre that was restored by somebody who did not know of its
+// newest life gave its own the same number, or went on from there. Whoever knows the other
+// one tells, whatever the numbers, and nothing that was saved in either is lost.
+func TestLifeOfTheSameNumber(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		random uint64 // of the life begun without knowing
+		twice  bool   // and another one after it
+	}{
+		{"it sorts before the one that is known", 1, false},
+		{"it sorts behind it", 1 << 40, false},
+		{"its number is higher by now", 1 << 40, true},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			c, a := synced(t, 1)
+			b := sessiontest.NewAgent("u1", 7, history)
+			backup := c.Backup()
+			c.Restore(backup, c.Lineage, 1000)
+			save := func(x *sessiontest.Agent, i int) {
+				x.Save(syncproto.Change{Kind: 2, ID: record(i), Edits: []syncproto.Edit{{Field: fieldName, Value: []byte{byte('a' + i)}}}})
+			}
+			sync := func(x *sessiontest.Agent) {
+				if u, err := x.Sync(c.Exchange); err != nil || !u.Equal || slices.Contains(x.Notices, syncproto.CodeDigest) {
+					t.Fatalf("%v, %+v, %v", err, u, x.Notices)
+				}
+			}
+			save(a, 30)
+			sync(a) // knows the life that will be forgotten
+			c.Restore(backup, nil, row.random)
+			if row.twice {
+				c.Restore(c.Backup(), nil, 2000)
+			}
+			save(b, 31)
+			sync(b) // knows the other one
+			save(a, 32)
+			sync(a)
+			sync(b)
+			sync(a)
+			if got := len(c.Positions()); got != 4 {
+				t.Errorf("%d changes at the centre, want 4", got)
+			}
+		})
+	}
+}

@@ -19,7 +19,7 @@ type campaign struct {
 	seed                           uint64
 	unions, nights, workers, world int
 	features                       sim.Features
-	trace                          bool
+	trace, stop                    bool
 	out, progress                  io.Writer
 
 	mu     sync.Mutex // guards what follows
@@ -48,11 +48,20 @@ func (c *campaign) run() int {
 		})
 	}
 	for i := range worlds {
+		if c.stop && c.hasFailed() {
+			break
+		}
 		next <- i
 	}
 	close(next)
 	all.Wait()
 	return c.report(began)
+}
+
+func (c *campaign) hasFailed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.failed) > 0 || c.broken != nil
 }
 
 func (c *campaign) size(i int) int { return min(c.world, c.unions-i*c.world) }

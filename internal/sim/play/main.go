@@ -4,8 +4,8 @@
 //
 // Environment: SEED (first seed, default 1), UNIONS (in all, default 100), NIGHTS (of each,
 // default 365), WORKERS (worlds at once, default one a processor), WORLD (unions in one
-// world, default 4), FEATURES (what may happen, see sim.ParseFeatures) and TRACE=1 (the
-// events of the worlds, on standard output).
+// world, default 4), FEATURES (what may happen, see sim.ParseFeatures), TRACE=1 (the
+// events of the worlds, on standard output) and STOP=1 (no more worlds after one that failed).
 package main
 
 import (
@@ -70,6 +70,6 @@ func campaignOf(env func(string) string) (*campaign, error) {
 	if !ok {
 		return nil, fmt.Errorf("FEATURES=%s: unknown name", env("FEATURES"))
 	}
-	c.features, c.trace = f, env("TRACE") != ""
+	c.features, c.trace, c.stop = f, env("TRACE") != "", env("STOP") != ""
 	return c, nil
 }

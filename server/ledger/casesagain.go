@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"strconv"
+	"strings"
+
+	"unionsync/server/ledger/entrypb"
+	"unionsync/syncproto"
+	"unionsync/syncproto/merge"
+)
+
+// judgeCase raises the doubt of a case anew when a change to the case itself came in: after a
+// restore the changes that an earlier life of the centre made to it come back with a refill,
+// and what they say of open and closed is not true any more.
+func (a *applier) judgeCase(union string, r *merge.Record) error {
+	kindNumber, _ := strconv.ParseUint(r.Text(caseKind), 10, 16) // 0: it names no record
+	field, _ := strconv.ParseUint(r.Text(caseField), 10, 16)
+	journal, _ := strconv.ParseUint(r.Text(caseJournal), 16, 64)
+	d := doubt{typ: r.Text(caseType), field: syncproto.FieldNumber(field), journal: syncproto.JournalID(journal)}
+	if kindNumber != 0 {
+		id, err := syncproto.ParseRecordID(r.Text(caseRecord))
+		if err != nil {
+			return nil //nolint:nilerr // a case that names nothing is nobody's to judge
+		}
+		d.key = syncproto.RecordKey{Kind: syncproto.KindNumber(kindNumber), ID: id}
+	}
+	switch {
+	case d.typ == CaseFork && d.journal != 0:
+		return a.judgeFork(union, d.journal)
+	case d.typ == CaseHeld && d.key.Kind != 0:
+		q, err := a.heldQueue(union, d.journal, d.key)
+		if err != nil {
+			return err
+		}
+		return a.heldMoved(d.journal, d.key, q)
+	case d.typ == CaseHeld:
+		return a.judgeUnreadable(r.Text(caseDots))
+	case d.typ == CaseConflict || d.typ == CaseVoid:
+		return a.judgeRecord(union, d)
+	}
+	return nil
+}
+
+func (a *applier) judgeFork(union string, j syncproto.JournalID) error {
+	t := new(entrypb.Tips)
+	if _, err := getMessage(a.txn, keyTips(union, j), t); err != nil {
+		return err
+	}
+	if d := forkOf(j, t); len(d.dots) > 1 {
+		a.raise(d)
+	} else {
+		a.raise(doubt{typ: CaseFork, journal: j})
+	}
+	return nil
+}
+
+// judgeUnreadable raises the doubt about a held change that names no record, unless it was
+// dropped.
+func (a *applier) judgeUnreadable(dot string) error {
+	d, ok := parseDot(dot)
+	if !ok {
+		return nil
+	}
+	e := new(entrypb.Decision)
+	ended, err := getMessage(a.txn, keyEnded(d), e)
+	if err != nil {
+		return err
+	}
+	a.unreadableHeld(d, ended && e.GetDone())
+	return nil
+}
+
+func (a *applier) judgeRecord(union string, d doubt) error {
+	rec, err := readRecord(a.txn, union, d.key)
+	if err != nil {
+		return err
+	}
+	all := voidDots(rec)
+	if d.typ == CaseConflict {
+		all = conflictDots(rec, a.classes(d.key.Kind))
+	}
+	for _, x := range all {
+		if x.field == d.field {
+			d.dots = x.dots
+		}
+	}
+	a.raise(d)
+	return nil
+}
+
+// parseDot reads what [syncproto.Dot.String] writes.
+func parseDot(s string) (d syncproto.Dot, ok bool) {
+	parts := strings.Split(s, "/")
+	if len(parts) != 3 {
+		return d, false
+	}
+	j, err1 := strconv.ParseUint(parts[0], 16, 64)
+	seq, err2 := strconv.ParseUint(parts[1], 10, 64)
+	tag, err3 := strconv.ParseUint(parts[2], 16, 32)
+	return syncproto.Dot{Journal: syncproto.JournalID(j), Seq: seq, Tag: uint32(tag)}, err1 == nil && err2 == nil && err3 == nil
+}
