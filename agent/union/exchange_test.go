@@ -122,7 +122,10 @@ func TestExchange(t *testing.T) {
 	}
 	p.members(0, 111)
 	r = p.mustSync()
-	want := union.Result{Recipient: r.Recipient, Rounds: 1, Sent: 222, Complete: true, Equal: true, Records: 222, CentreTime: c.Time, Slot: c.Slot}
+	want := union.Result{Rounds: 1, Sent: 222, Complete: true, Equal: true, Records: 222, CentreTime: c.Time, Slot: c.Slot, Recipient: r.Recipient}
+	if r.Recipient == "" {
+		t.Error("the centre's public key for bundles did not come")
+	}
 	if diff := cmp.Diff(want, r, cmp.Comparer(func(a, b *syncpb.Slot) bool { return a.GetMinute() == b.GetMinute() })); diff != "" {
 		t.Errorf("111 members (-want +got):\n%s", diff)
 	}
