@@ -175,7 +175,7 @@ func (s *State) request(env Env) (*syncpb.Request, Sent) {
 	if s.Proved.Done {
 		q.Proved = &syncpb.Proof{Cursor: uint64(s.Proved.Cursor), Digest: s.Proved.Digest.Wire()}
 	}
-	wants := s.Wants[:min(len(s.Wants), maxWants)]
+	wants := s.Wants[:min(len(s.Wants), maxWants, max(s.Budget/wantBytes, 1))]
 	for _, k := range wants {
 		q.Want = append(q.Want, &syncpb.RecordRef{Kind: uint32(k.Kind), Id: k.ID[:]})
 	}
@@ -183,8 +183,12 @@ func (s *State) request(env Env) (*syncpb.Request, Sent) {
 	return q, Sent{Nonce: env.Nonce, Life: life, Cursor: s.Cursor, Known: s.Receipt, Wants: slices.Clone(wants)}
 }
 
-// maxWants bounds how many records one request asks for by name.
-const maxWants = 1000
+// maxWants bounds how many records one request asks for by name; on a line that bears little
+// the budget does.
+const (
+	maxWants  = 1000
+	wantBytes = 64 // of the budget: a name takes a third of it, and nothing packs it
+)
 
 // handBack adds what the city signed and the centre is known to lack.
 func (s *State) handBack(q *syncpb.Request, j Journal) error {

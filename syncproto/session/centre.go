@@ -182,7 +182,7 @@ func Answer(q *syncpb.Request, outcomes []Outcome, v View, node Signer) (*syncpb
 	if r.Page, err = p.page(node); err != nil {
 		return nil, fmt.Errorf("answer page: %w", err)
 	}
-	return r, answerWanted(r, q, v)
+	return r, answerWanted(r, q, v, p.budget)
 }
 
 // AnswerWithout is what somebody gets who may say what he has and may not read: verdicts,
@@ -253,12 +253,12 @@ func ReceiptMessage(q *syncpb.Request, r *syncpb.Response) []byte {
 	return syncproto.ReceiptMessage(q.GetUnion(), uint16(rc.GetGeneration()), place, syncproto.Position(rc.GetPosition()), verdicts)
 }
 
-// answerWanted gives the records asked for by name, with the last page.
-func answerWanted(r *syncpb.Response, q *syncpb.Request, v View) error {
+// answerWanted gives the records asked for by name, with the last page: what of the budget it
+// left, and at least one.
+func answerWanted(r *syncpb.Response, q *syncpb.Request, v View, budget int) error {
 	if r.GetPage().GetMore() {
 		return nil
 	}
-	size := 0
 	for _, w := range q.GetWant() {
 		f := &syncpb.FeedRecord{Kind: w.GetKind(), Id: w.GetId()}
 		key, _, err := readFeedRecord(f)
@@ -268,7 +268,7 @@ func answerWanted(r *syncpb.Response, q *syncpb.Request, v View) error {
 		if f.Record, err = v.Record(key); err != nil {
 			return fmt.Errorf("answer wanted record: %w", err)
 		}
-		if size += len(f.Record); size > syncproto.MaxBatchBytes && len(r.Wanted) > 0 {
+		if budget -= len(f.Record); budget < 0 && len(r.Wanted) > 0 {
 			return nil
 		}
 		r.Wanted = append(r.Wanted, f)

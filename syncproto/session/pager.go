@@ -92,6 +92,8 @@ func (p *pager) full(n int) bool {
 }
 
 // logged adds the signed changes up to a position. It reports false when the page is full.
+// The page does not reach that position by it: the record whose newest change stands there
+// may not fit any more.
 func (p *pager) logged(log *logReader, upTo syncproto.Position) (bool, error) {
 	for {
 		l, err := log.peek()
@@ -105,7 +107,9 @@ func (p *pager) logged(log *logReader, upTo syncproto.Position) (bool, error) {
 			p.add(l)
 		}
 		log.take()
-		p.p.Next = max(p.p.Next, uint64(l.Verdict.Position))
+		if l.Verdict.Position < upTo {
+			p.p.Next = max(p.p.Next, uint64(l.Verdict.Position))
+		}
 	}
 }
 
