@@ -150,31 +150,33 @@ func verdicts(t *testing.T, p *page, w *world, s *story) {
 }
 
 func lineage(t *testing.T, p *page, _ *world, _ *story) {
-	var v struct {
-		Lives []struct {
-			Number uint16
-			Random uint64
-			Base   string
+	for _, label := range []string{"lives", "twin lives"} {
+		var v struct {
+			Lives []struct {
+				Number uint16
+				Random uint64
+				Base   string
+			}
+			Positions []string
+			Cuts      []struct {
+				Position string
+				Life     uint16
+			}
 		}
-		Positions []string
-		Cuts      []struct {
-			Position string
-			Life     uint16
+		p.value(label, &v)
+		var l syncproto.Lineage
+		for _, g := range v.Lives {
+			l, _ = l.With(syncproto.Generation{Number: g.Number, Random: g.Random, Base: position(t, g.Base)})
 		}
+		var out strings.Builder
+		for _, s := range v.Positions {
+			fmt.Fprintf(&out, "holds %-6s %v\n", s, l.Holds(position(t, s)))
+		}
+		for _, c := range v.Cuts {
+			fmt.Fprintf(&out, "cut   %-6s known in life %d: %s\n", c.Position, c.Life, l.Cut(position(t, c.Position), c.Life))
+		}
+		p.check(label, out.String())
 	}
-	p.value("lives", &v)
-	var l syncproto.Lineage
-	for _, g := range v.Lives {
-		l, _ = l.With(syncproto.Generation{Number: g.Number, Random: g.Random, Base: position(t, g.Base)})
-	}
-	var out strings.Builder
-	for _, s := range v.Positions {
-		fmt.Fprintf(&out, "holds %-6s %v\n", s, l.Holds(position(t, s)))
-	}
-	for _, c := range v.Cuts {
-		fmt.Fprintf(&out, "cut   %-6s known in life %d: %s\n", c.Position, c.Life, l.Cut(position(t, c.Position), c.Life))
-	}
-	p.check("lives", out.String())
 }
 
 func revocation(t *testing.T, p *page, w *world, s *story) {
