@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"testing"
@@ -156,12 +157,17 @@ func (b *bench) sync() *session.Update {
 // TestRolledBack: a centre was put back without knowing of a life that it had led, went on,
 // and an agent comes that knows of it. What that one delivered is filled in again, what the
 // centre took in since moves above it, and both agents drain and are equal. Seen to fail with
-// the log left at its old positions: the agents send what stands there for ever.
+// the log left at its old positions: the agents send what stands there for ever; and with the
+// answer of a twin taken: what stood in the other one is lost.
 func TestRolledBack(t *testing.T) {
 	for _, row := range []struct {
-		why   string
-		begin bool // the operator begins a life after the restore, of the same number
-	}{{"it goes on as if nothing had been", false}, {"it begins a twin of the life it lost", true}} {
+		why  string
+		twin byte // random bits of a life of the same number that begins after the restore; 0: none does
+	}{
+		{"it goes on as if nothing had been", 0},
+		{"it begins a twin of the life it lost, which counts as older", 1},
+		{"it begins a twin of the life it lost, which counts as newer", 9},
+	} {
 		t.Run(row.why, func(t *testing.T) {
 			b := newBench(t)
 			other := b.second(9)
@@ -179,19 +185,21 @@ func TestRolledBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Release()
-			begin := func() {
+			begin := func(random byte) {
+				b.g.cfg.Rand = bytes.NewReader(bytes.Repeat([]byte{random}, 8))
+				defer func() { b.g.cfg.Rand = rand.Reader }()
 				if err := b.g.begin(t.Context(), syncproto.Generation{Base: b.log.l.Head(), Operator: "o", Reason: "r"}, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
-			begin()
+			begin(5)
 			b.save(2)
 			b.sync()
 			b.save(3)
 			b.sync()
 			b.putBack(&backup)
-			if row.begin {
-				begin()
+			if row.twin != 0 {
+				begin(row.twin)
 			}
 			other.save(4)
 			other.save(5)
