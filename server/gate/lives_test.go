@@ -1,10 +1,18 @@
 package gate
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"io"
+	"log/slog"
 	"testing"
 
+	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
+	"unionsync/syncproto/session"
+	"unionsync/syncproto/session/sessiontest"
 	"unionsync/syncproto/syncpb"
 )
 
@@ -110,5 +118,125 @@ func TestBaseBeside(t *testing.T) {
 		if got := baseBeside(lives, at(2, 20), row.learned); got != row.want {
 			t.Errorf("%s: %s, want %s", row.why, got, row.want)
 		}
+	}
+}
+
+// second enrols another device, with an agent of the same union.
+func (b *bench) second(journal syncproto.JournalID) *bench {
+	o := *b
+	o.agent, o.id = sessiontest.NewAgent("u1", journal, b.g.history), bytes.Repeat([]byte{byte(journal)}, deviceIDSize)
+	code := []byte{byte(journal)}
+	b.apply(&entrypb.Code{Time: 1, Hash: code, Union: "u1", Expires: 9})
+	b.apply(&entrypb.Enrolled{Time: 2, Hash: code, Device: o.id, PublicKey: o.agent.Key.Public().(ed25519.PublicKey)})
+	return &o
+}
+
+// putBack puts a backup in place of the centre's state.
+func (b *bench) putBack(backup io.Reader) {
+	b.t.Helper()
+	l, err := ledger.OpenFrom(ledger.Config{Memory: true, Log: slog.New(slog.DiscardHandler)}, backup)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = l.Close() })
+	b.log.l, b.g.cfg.Ledger = l, l
+}
+
+func (b *bench) sync() *session.Update {
+	b.t.Helper()
+	u, err := b.agent.Sync(b.exchange)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if len(b.agent.Refused) > 0 {
+		b.t.Fatalf("refused: %v", b.agent.Refused)
+	}
+	return u
+}
+
+// TestRolledBack: a centre was put back without knowing of a life that it had led, went on,
+// and an agent comes that knows of it. What that one delivered is filled in again, what the
+// centre took in since moves above it, and both agents drain and are equal. Seen to fail with
+// the log left at its old positions: the agents send what stands there for ever; and with the
+// answer of a twin taken: what stood in the other one is lost.
+func TestRolledBack(t *testing.T) {
+	for _, row := range []struct {
+		why  string
+		twin byte // random bits of a life of the same number that begins after the restore; 0: none does
+	}{
+		{"it goes on as if nothing had been", 0},
+		{"it begins a twin of the life it lost, which counts as older", 1},
+		{"it begins a twin of the life it lost, which counts as newer", 9},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			b := newBench(t)
+			other := b.second(9)
+			for _, a := range []*sessiontest.Agent{b.agent, other.agent} { // its own tests look at signatures; the gate checks them here
+				a.VerifyRun = func([]byte, [][]byte, []byte, []byte) error { return nil }
+			}
+			b.save(1)
+			b.sync()
+			var backup bytes.Buffer
+			s, err := b.log.l.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Stream(&backup); err != nil {
+				t.Fatal(err)
+			}
+			s.Release()
+			begin := func(random byte) {
+				b.g.cfg.Rand = bytes.NewReader(bytes.Repeat([]byte{random}, 8))
+				defer func() { b.g.cfg.Rand = rand.Reader }()
+				if err := b.g.begin(t.Context(), syncproto.Generation{Base: b.log.l.Head(), Operator: "o", Reason: "r"}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			begin(5)
+			b.save(2)
+			b.sync()
+			b.save(3)
+			b.sync()
+			b.putBack(&backup)
+			if row.twin != 0 {
+				begin(row.twin)
+			}
+			other.save(4)
+			other.save(5)
+			other.sync() // the centre goes on without what was lost
+			b.sync()     // it learns, and what was lost is filled in again
+			other.sync()
+			b.sync()
+			lives, err := b.log.l.Lineage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := lives.Newest().Number; n != 3 {
+				t.Errorf("life %d, of %v", n, lives)
+			}
+			for _, x := range []*bench{b, other} {
+				for seq, v := range x.agent.Verdicts() {
+					if !lives.Holds(v.Position) {
+						t.Errorf("journal %d: change %d stands at %s, which is lost", x.agent.State.Journal, seq, v.Position)
+					}
+				}
+				q, _, err := x.agent.Ask()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(q.GetBatch()) > 0 {
+					t.Errorf("journal %d still sends %d segments", x.agent.State.Journal, len(q.GetBatch()))
+				}
+				if x.agent.State.Receipt != x.agent.State.Head || len(x.agent.State.Confirms) > 0 {
+					t.Errorf("journal %d: receipt %v of %v, %d to confirm", x.agent.State.Journal, x.agent.State.Receipt, x.agent.State.Head, len(x.agent.State.Confirms))
+				}
+			}
+			v := b.log.l.View("u1")
+			defer v.Done()
+			d, err := v.Digest()
+			if err != nil || d != b.agent.State.Digest || d != other.agent.State.Digest || len(b.agent.Layer()) != 5 {
+				t.Errorf("digests differ, %v; %d records", err, len(b.agent.Layer()))
+			}
+		})
 	}
 }

@@ -122,6 +122,9 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	}
 	a := &applier{l: l, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(), txn: l.db.NewTransactionAt(l.ts, true)}
 	defer func() { a.txn.Discard() }()
+	if err := a.finishMoving(); err != nil {
+		return nil, fmt.Errorf("apply entry %d: %w", index, err)
+	}
 	res, err := a.entry(m)
 	if err != nil {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
@@ -146,11 +149,16 @@ type applier struct {
 	doubts  []doubt // raised by the change being entered
 	bytes   int     // written into txn so far
 	reload  bool
+	resumed bool // moves of an earlier attempt were finished first
 }
 
 // maxTxnBytes is where an entry is cut into another transaction, deterministically: far
 // below the store's limit, with room for one change's record and history.
 const maxTxnBytes = 1 << 20
+
+// writeOverhead is about what the store takes for a write beside its key and value; it also
+// keeps many small writes below the store's limit of how many a transaction may have.
+const writeOverhead = 64
 
 func (a *applier) entry(m proto.Message) (any, error) {
 	if _, first := m.(*entrypb.Genesis); !first && a.kinds == nil {
@@ -185,7 +193,7 @@ func (a *applier) entry(m proto.Message) (any, error) {
 
 // set writes a key and counts its bytes.
 func (a *applier) set(key, value []byte) error {
-	a.bytes += len(key) + len(value)
+	a.bytes += len(key) + len(value) + writeOverhead
 	return set(a.txn, key, value)
 }
 
@@ -198,7 +206,7 @@ func (a *applier) setMessage(key []byte, m proto.Message) error {
 }
 
 func (a *applier) delete(key []byte) error {
-	a.bytes += len(key)
+	a.bytes += len(key) + writeOverhead
 	if err := a.txn.Delete(key); err != nil {
 		return fmt.Errorf("delete %q: %w", key[:1], err)
 	}

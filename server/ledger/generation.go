@@ -19,35 +19,71 @@ func Generation(g *entrypb.Generation) syncproto.Generation {
 	}
 }
 
-// newGeneration begins another life of the centre: positions go on in it from 1. Refused, as
-// a result that all replicas come to alike, is a number that is not above every number
-// known, or a base that this state does not have.
+// newGeneration begins another life of the centre: positions go on in it from 1, and what
+// stands above its base is the first to get them (see moveLog). Refused, as a result that
+// all replicas come to alike, is a number that is not above every number known, or a base
+// that this state does not have.
 func (a *applier) newGeneration(n *entrypb.NewGeneration) (any, error) {
 	a.raiseTime(n.GetTime())
 	next := n.GetNext()
+	if newest := a.lineage.Newest(); a.resumed && next.GetNumber() == uint32(newest.Number) && next.GetRandom() == newest.Random {
+		return nil, nil // this entry, which a crash had cut
+	}
 	known := a.lineage
 	for _, g := range n.GetLearned() {
 		known, _ = known.With(Generation(g))
 	}
-	number := next.GetNumber()
-	if number > math.MaxUint16 || number <= uint32(known.Newest().Number) || syncproto.Position(next.GetBase()) > headOf(a.meta) {
+	number, base := next.GetNumber(), syncproto.Position(next.GetBase())
+	if number > math.MaxUint16 || number <= uint32(known.Newest().Number) || !a.has(base) {
 		return syncproto.Fail(syncproto.CodeGenerationNumber, "begin generation",
-			fmt.Errorf("number %d with base %s, newest known %d, head %s", number, syncproto.Position(next.GetBase()), known.Newest().Number, headOf(a.meta))), nil
+			fmt.Errorf("number %d with base %s, newest known %d, head %s", number, base, known.Newest().Number, headOf(a.meta))), nil
 	}
 	if err := a.voidCodes(); err != nil { // first: it may cut the entry, which then comes again whole
 		return nil, err
 	}
-	for _, g := range n.GetLearned() {
-		if err := a.learn(g); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.setMessage(keyGeneration(uint16(number)), next); err != nil {
+	if err := a.beginLife(n); err != nil {
 		return nil, err
 	}
-	a.meta.Generation, a.meta.Count = number, 0
 	a.reload = true
-	return nil, nil
+	return nil, a.moveLog()
+}
+
+// has reports whether the log goes up to a position, or went past it in one of the lives
+// that it goes back to.
+func (a *applier) has(p syncproto.Position) bool {
+	return p == 0 || p <= headOf(a.meta) && a.lineage.Holds(p)
+}
+
+// beginLife writes a life's entry and what was learned, in one transaction with the mark
+// that says that moves may be still to come.
+func (a *applier) beginLife(n *entrypb.NewGeneration) error {
+	for _, g := range n.GetLearned() {
+		if err := a.learn(g); err != nil {
+			return err
+		}
+	}
+	next := n.GetNext()
+	if err := a.setMessage(keyGeneration(uint16(next.GetNumber())), next); err != nil {
+		return err
+	}
+	if err := a.findAgain(syncproto.Position(next.GetBase())); err != nil {
+		return err
+	}
+	a.meta.Generation, a.meta.Count, a.meta.Moving = next.GetNumber(), 0, true
+	return nil
+}
+
+// findAgain takes back the note up to where rules were worked out to a position: what moves
+// from above it will be looked at again.
+func (a *applier) findAgain(p syncproto.Position) error {
+	b, err := getBytes(a.txn, []byte{keyFound})
+	if err != nil || b == nil {
+		return err
+	}
+	if was, err := decodePosition(b); err != nil || was <= p {
+		return err
+	}
+	return a.set([]byte{keyFound}, encodePosition(p))
 }
 
 // learn stores an entry of a life that this state did not know, beside those of its own.

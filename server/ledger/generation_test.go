@@ -25,14 +25,15 @@ func TestNewGeneration(t *testing.T) {
 		base    syncproto.Position
 		learned []*entrypb.Generation
 		refused bool
+		moved   uint64 // what stood above the base
 	}{
-		{"the number that is", 1, old, nil, true},
-		{"no number", 0, old, nil, true},
-		{"more than a position has room for", 1 << 16, old, nil, true},
-		{"a base that is not here", 2, old + 1, nil, true},
-		{"not above one that is learned", 3, old, []*entrypb.Generation{{Number: 3, Random: 5}}, true},
-		{"one above", 2, old, nil, false},
-		{"above a twin of the own number", 4, old, []*entrypb.Generation{{Number: 2, Random: 9}, {Number: 3, Random: 5}}, false},
+		{"the number that is", 1, old, nil, true, 0},
+		{"no number", 0, old, nil, true, 0},
+		{"more than a position has room for", 1 << 16, old, nil, true, 0},
+		{"a base that is not here", 2, old + 1, nil, true, 0},
+		{"not above one that is learned", 3, old, []*entrypb.Generation{{Number: 3, Random: 5}}, true, 0},
+		{"one above", 2, old, nil, false, 0},
+		{"above a twin of the own number", 4, old, []*entrypb.Generation{{Number: 2, Random: 9}, {Number: 3, Random: 5}}, false, 1},
 	} {
 		before := n.l.Head()
 		res := n.apply(&entrypb.NewGeneration{Time: 5, Learned: row.learned,
@@ -46,8 +47,9 @@ func TestNewGeneration(t *testing.T) {
 			}
 			continue
 		}
+		moved := n.l.Head().Count()
 		staff(byte(row.number))
-		if want := syncproto.MakePosition(uint16(row.number), 1); n.l.Head() != want {
+		if want := syncproto.MakePosition(uint16(row.number), moved+1); n.l.Head() != want || moved != row.moved {
 			t.Fatalf("%s: head %s, want %s", row.why, n.l.Head(), want)
 		}
 	}

@@ -9,7 +9,9 @@ import (
 
 // lives takes in what the response tells of the centre's lives, and reports whether it
 // answers in the newest one that is known then. An answer of an earlier one is of no use:
-// it came late, or the centre was restored without knowing of the newest and is told.
+// it came late, or the centre was restored without knowing of the newest and is told. Nor is
+// one of the newest while another life has its number: the same positions were given twice
+// then, and only a further life of the centre, which is told of both, says which count.
 func (t *taker) lives() (current bool, err error) {
 	var more syncproto.Lineage
 	for _, g := range t.r.GetGenerations() {
@@ -28,7 +30,8 @@ func (t *taker) lives() (current bool, err error) {
 	lineage, grew := t.s.Lineage.With(more...)
 	at := t.r.GetGeneration()
 	newest := lineage.Newest()
-	if at != nil && (at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) || t.stranger(more) {
+	twin := slices.ContainsFunc(lineage, func(g syncproto.Generation) bool { return g.Number == newest.Number && g.Random != newest.Random })
+	if at != nil && (twin || at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) || t.stranger(more) {
 		t.s.Return = true
 		return false, nil
 	}

@@ -1964,7 +1964,10 @@ type Meta struct {
 	Time       int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
 	Watermark  uint64                 `protobuf:"varint,7,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	// Decisions about changes that have not come yet.
-	Early         uint64 `protobuf:"varint,8,opt,name=early,proto3" json:"early,omitempty"`
+	Early uint64 `protobuf:"varint,8,opt,name=early,proto3" json:"early,omitempty"`
+	// The newest life began with a base below the head, and not all that stands above the base
+	// has been moved to positions of that life yet.
+	Moving        bool `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2053,6 +2056,13 @@ func (x *Meta) GetEarly() uint64 {
 		return x.Early
 	}
 	return 0
+}
+
+func (x *Meta) GetMoving() bool {
+	if x != nil {
+		return x.Moving
+	}
+	return false
 }
 
 // HeldQueue lists the positions of held changes of one journal to one record, in order.
@@ -2327,7 +2337,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xc5\x01\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xdd\x01\n" +
 	"\x04Meta\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\fR\x05logId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2338,7 +2348,8 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x05count\x18\x05 \x01(\x04R\x05count\x12\x12\n" +
 	"\x04time\x18\x06 \x01(\x03R\x04time\x12\x1c\n" +
 	"\twatermark\x18\a \x01(\x04R\twatermark\x12\x14\n" +
-	"\x05early\x18\b \x01(\x04R\x05early\")\n" +
+	"\x05early\x18\b \x01(\x04R\x05early\x12\x16\n" +
+	"\x06moving\x18\t \x01(\bR\x06moving\")\n" +
 	"\tHeldQueue\x12\x1c\n" +
 	"\tpositions\x18\x01 \x03(\x04R\tpositions\"N\n" +
 	"\bDecision\x12\x12\n" +
