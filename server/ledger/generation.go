@@ -37,17 +37,16 @@ func (a *applier) newGeneration(n *entrypb.NewGeneration) (any, error) {
 	if err := a.voidCodes(); err != nil { // first: it may cut the entry, which then comes again whole
 		return nil, err
 	}
+	if err := a.regive(number, syncproto.Position(next.GetBase())); err != nil { // it may cut too
+		return nil, err
+	}
 	for _, g := range n.GetLearned() {
 		if err := a.learn(g); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.setMessage(keyGeneration(uint16(number)), next); err != nil {
-		return nil, err
-	}
-	a.meta.Generation, a.meta.Count = number, 0
 	a.reload = true
-	return nil, nil
+	return nil, a.setMessage(keyGeneration(uint16(number)), next)
 }
 
 // learn stores an entry of a life that this state did not know, beside those of its own.

@@ -47,7 +47,11 @@ func TestNewGeneration(t *testing.T) {
 			continue
 		}
 		staff(byte(row.number))
-		if want := syncproto.MakePosition(uint16(row.number), 1); n.l.Head() != want {
+		want := syncproto.MakePosition(uint16(row.number), 1)
+		if row.learned != nil {
+			want++ // what the life before gave above the base was given anew
+		}
+		if n.l.Head() != want {
 			t.Fatalf("%s: head %s, want %s", row.why, n.l.Head(), want)
 		}
 	}
@@ -100,5 +104,74 @@ func TestOpenFrom(t *testing.T) {
 	}
 	if _, err := OpenFrom(Config{Memory: true}, bytes.NewReader(dump[:len(dump)-1])); err == nil {
 		t.Error("a snapshot that is cut off is taken")
+	}
+}
+
+// TestPositionsAreGivenAnew: a life whose base lies below the head gives what stands above it
+// new positions, in the same order: log, places, feed, history, records and held changes.
+func TestPositionsAreGivenAnew(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	name := memberField(t, "name")
+	send := func(j syncproto.JournalID, id byte, held bool) syncproto.Place {
+		t.Helper()
+		c := syncproto.Change{Union: "u1", Kind: memberKind, ID: syncproto.RecordID{id}, Edits: []syncproto.Edit{{Field: name, Value: []byte{'a' + id}}}}
+		b := c.Encode(j)
+		s := &entrypb.Segment{Journal: uint64(j), First: 1, Changes: [][]byte{b}}
+		if held {
+			s.Held = []byte{byte(syncproto.HeldValue)}
+		}
+		n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}})
+		return syncproto.Place{Journal: j}.Next(b)
+	}
+	send(1, 1, false)
+	base := n.l.Head()
+	places := []syncproto.Place{send(2, 2, false), send(3, 3, true), send(4, 4, false)}
+	digest := func() syncproto.Hash {
+		v := n.l.View("u1")
+		defer v.Done()
+		d, err := v.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := digest()
+	n.apply(&entrypb.NewGeneration{Time: 5, Next: &entrypb.Generation{Number: 2, Random: 8, Base: uint64(base)}})
+	if digest() != before {
+		t.Error("the records differ")
+	}
+	v := n.l.View("u1")
+	defer v.Done()
+	last := base
+	for i, p := range places {
+		_, verdict, ok, err := v.Find(p.Journal, p.Seq, p.Hash.Wire())
+		if err != nil || !ok || verdict.Position.Generation() != 2 || verdict.Position <= last {
+			t.Fatalf("change %d stands at %s after %s, %v %v", i, verdict.Position, last, ok, err)
+		}
+		last = verdict.Position
+	}
+	lives, err := n.l.Lineage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged, fed := 0, 0
+	for l, err := range v.Log(0) {
+		if logged++; err != nil || !lives.Holds(l.Verdict.Position) {
+			t.Errorf("position %s: %v", l.Verdict.Position, err)
+		}
+	}
+	err = v.Feed(0, func(p syncproto.Position, key syncproto.RecordKey, _ []byte) (bool, error) {
+		if rec, err := v.Read(key); err != nil || rec.Pos != p || !lives.Holds(p) {
+			t.Errorf("record %s at %s is fed at %s, %v", key.ID, rec.Pos, p, err)
+		}
+		fed++
+		return true, nil
+	})
+	if err != nil || fed == 0 {
+		t.Errorf("%d fed, %v", fed, err)
+	}
+	q, err := readQueue(v.r.txn, "u1", 3, syncproto.RecordKey{Kind: memberKind, ID: syncproto.RecordID{3}})
+	if err != nil || len(q.GetPositions()) != 1 || syncproto.Position(q.GetPositions()[0]).Generation() != 2 {
+		t.Errorf("held: %v %v", q, err)
 	}
 }
