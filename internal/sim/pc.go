@@ -2,36 +2,42 @@ package sim
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"unionsync/agent/union"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/seal"
 	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
 	"unionsync/syncproto/syncpb"
 )
 
 // pc is one device: its key, its clock, and a seat for each union that it holds.
 type pc struct {
-	w      *world
-	name   string
-	id     []byte
-	key    ed25519.PrivateKey
-	keyID  string
-	dice   dice
-	bytes  *rand.ChaCha8 // what the system's randomness gives this PC
-	seats  []*seat
-	ahead  time.Duration // of the centre's clock
-	images []*pcImage
-	clones int
+	w       *world
+	name    string
+	id      []byte
+	key     ed25519.PrivateKey
+	keyID   string
+	dice    dice
+	bytes   *rand.ChaCha8 // what the system's randomness gives this PC
+	seats   []*seat
+	ahead   time.Duration // of the centre's clock
+	images  []*pcImage
+	clones  int
+	cert    []byte
+	kinds   *kind.Set // of its program: newer ones from the next start on
+	revoked bool
 }
 
 // newPC enrols a PC for some unions and makes their folders.
 func (w *world) newPC(name string, unions []string) (*pc, error) {
-	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name)}
+	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name), kinds: w.kinds}
 	seed := make([]byte, ed25519.SeedSize)
 	for _, b := range [][]byte{p.id, seed} {
 		_, _ = p.bytes.Read(b) // ChaCha8 never fails
@@ -39,6 +45,12 @@ func (w *world) newPC(name string, unions []string) (*pc, error) {
 	p.key = ed25519.NewKeyFromSeed(seed)
 	p.keyID = tlsid.KeyIDOf(p.public()).String()
 	w.pcs = append(w.pcs, p)
+	slices.Sort(unions)
+	cert, err := w.centre.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), w.now, unions...)
+	if err != nil {
+		return nil, err
+	}
+	p.cert = cert.Raw
 	for _, code := range unions {
 		if err := w.centre.enrol(p, code); err != nil {
 			return nil, err
@@ -61,6 +73,7 @@ func (p *pc) now() time.Time { return p.w.now.Add(p.ahead) }
 func (p *pc) party() union.Party {
 	return union.Party{
 		CA:     p.w.centre.node.City.Certificate(),
+		Device: p.id,
 		Sign:   func(msg []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, msg) },
 		Client: &syncpb.Client{Version: "sim", System: "sim"},
 	}
@@ -72,6 +85,7 @@ func (p *pc) day() error {
 	if p.dice.chance(h.clock) {
 		p.moveClock()
 	}
+	p.upgrade()
 	if p.dice.chance(h.image) {
 		if err := p.imageDay(); err != nil {
 			return err

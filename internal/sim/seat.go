@@ -33,7 +33,7 @@ var dataKey = [32]byte{11, 22, 33}
 
 func (s *seat) options() union.Options {
 	return union.Options{
-		Key: &dataKey, Kinds: s.pc.w.kinds, Actor: s.pc.name, Now: s.pc.now, Rand: s.pc.bytes, Timeout: time.Second,
+		Key: &dataKey, Kinds: s.pc.kinds, Actor: s.pc.name, Now: s.pc.now, Rand: s.pc.bytes, Timeout: time.Second,
 		Free: s.free, Fault: s.fault,
 	}
 }
@@ -71,6 +71,11 @@ func (s *seat) day() error {
 	}
 	if d.chance(h.exchange) {
 		if err := s.risky(s.exchange); err != nil {
+			return err
+		}
+	}
+	if d.chance(h.bundle) {
+		if err := s.risky(s.writeBundle); err != nil {
 			return err
 		}
 	}
@@ -218,6 +223,8 @@ func (s *seat) expected(l *line, err error) bool {
 		return l.faults > 0
 	case syncproto.CodeAnswer:
 		return l.stale > 0
+	case syncproto.CodeDeviceRevoked:
+		return s.pc.revoked
 	}
 	return false
 }
