@@ -11,7 +11,7 @@ import (
 
 // TestShortNight is the short form of this program: 60 changes over 64 kbit/s, with a line
 // that is cut in the middle of the night, again after every three seconds, and whenever a connection
-// has carried 9 kB, most of which the handshake takes. The night ends, for hardly more bytes
+// has carried 8 kB, most of which the handshake takes. The night ends, for hardly more bytes
 // than over a good line and one batch for each cut.
 func TestShortNight(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -35,7 +35,7 @@ func TestShortNight(t *testing.T) {
 			return err
 		}
 		bad, err = l.through(ctx, 1, r, here, func() {
-			r.begin(trouble{Rate: kbit64, CutEvery: 3 * time.Second, CutFrom: clean.line / 2, CutAfter: 9 << 10})
+			r.begin(trouble{Rate: kbit64, CutEvery: 3 * time.Second, CutFrom: clean.line / 2, CutAfter: 8 << 10})
 		})
 		return err
 	})
