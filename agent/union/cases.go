@@ -53,6 +53,9 @@ type Case struct {
 	Centre  syncproto.RecordID // the record of kind case; zero: found here
 	Journal string             // the journal that it is about; empty: none
 	Note    string
+	// Version is what a PC had of the record before the centre's took its place, as text: of
+	// a digest and of what is missing. Nothing of it is masked.
+	Version string
 
 	full string
 }

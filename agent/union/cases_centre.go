@@ -56,7 +56,7 @@ func (u *Union) centreCase(k *kind.Kind, r Row) (c Case, open bool) {
 		}
 		return string(r.Values[f.Number])
 	}
-	c = Case{Type: CaseType(text("type")), Centre: r.ID, Journal: text("journal"), Note: text("note")}
+	c = Case{Type: CaseType(text("type")), Centre: r.ID, Journal: text("journal"), Note: text("note"), Version: text("version")}
 	if n, err := strconv.ParseUint(text("kind"), 10, 16); err == nil {
 		c.Kind, _ = u.o.Kinds.ByNumber(syncproto.KindNumber(n))
 	}

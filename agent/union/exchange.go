@@ -280,6 +280,10 @@ func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Re
 		return false, err
 	}
 	update.ReceiptSeq = up.Receipt.GetPlace().GetSeq()
+	if len(up.Differing) > 0 {
+		x.u.noteDiffering(up.Differing)
+		up.Notices = append(up.Notices, syncproto.CodeDiffering)
+	}
 	x.own.notice(up, x.u.o.Now())
 	if update.Facts, err = x.who.facts(up.Signers); err != nil {
 		return false, err

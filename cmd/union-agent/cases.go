@@ -32,6 +32,7 @@ type caseOut struct {
 	Since   string      `json:"since,omitempty"`
 	Centre  string      `json:"centre,omitempty"`  // id of the centre's own record of it
 	Journal string      `json:"journal,omitempty"` // with centre: the journal that it is about
+	Version string      `json:"version,omitempty"` // what a PC had of a record that differs; with --reveal
 }
 
 // choiceOut is one value of a case in JSON.
@@ -121,6 +122,9 @@ func (v view) caseOut(c union.Case) caseOut {
 	out := caseOut{Union: v.u.Code(), Number: c.Number, Type: string(c.Type), Since: stamp(c.Since)}
 	if c.Centre != (syncproto.RecordID{}) {
 		out.Centre, out.Journal = c.Centre.String(), c.Journal
+		if v.reveal {
+			out.Version = c.Version
+		}
 	}
 	if c.Kind == nil {
 		return out
@@ -220,6 +224,12 @@ func (v view) printCase(c union.Case) error {
 	}
 	for _, h := range c.Held {
 		v.printHeld(line, c, h)
+	}
+	switch {
+	case c.Version != "" && v.reveal:
+		line("  ", s.T("agent.case_version", "version", c.Version))
+	case c.Version != "": // it may have whole numbers in it
+		line("  ", s.T("agent.case_version_hidden", "flag", "--"+flagReveal))
 	}
 	if c.Note != "" {
 		line("  ", c.Note)

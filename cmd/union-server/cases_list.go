@@ -31,7 +31,7 @@ func casesListCommand(s *clikit.Session) *cli.Command {
 				return err
 			}
 			defer a.Close()
-			list, err := a.Cases(c.Context, &unionrpc.ListCasesRequest{Union: c.String("union"), Closed: c.Bool("closed")})
+			list, err := a.Cases(c.Context, &unionrpc.ListCasesRequest{Union: c.String("union"), Closed: c.Bool("closed"), Lang: string(clikit.From(c).Lang)})
 			if err != nil {
 				return err
 			}

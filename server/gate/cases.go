@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -57,7 +58,7 @@ type CaseHeld struct {
 // ListCases lists cases as this node has them.
 func (s *adminService) ListCases(_ context.Context, req *connect.Request[unionrpc.ListCasesRequest]) (*connect.Response[unionrpc.ListCasesResponse], error) {
 	const op = "list cases"
-	list, err := s.g.listCases(req.Msg.GetUnion(), req.Msg.GetClosed())
+	list, err := s.g.listCases(req.Msg)
 	if err != nil {
 		return answer[unionrpc.ListCasesResponse](s.g, op, nil, err)
 	}
@@ -65,14 +66,14 @@ func (s *adminService) ListCases(_ context.Context, req *connect.Request[unionrp
 	return answer(s.g, op, &unionrpc.ListCasesResponse{Json: b}, err)
 }
 
-func (g *Gate) listCases(union string, closed bool) (*Cases, error) {
+func (g *Gate) listCases(q *unionrpc.ListCasesRequest) (*Cases, error) {
 	list := &Cases{Position: uint64(g.cfg.Ledger.Head()), Cases: []Case{}} // not after what is read
-	all, err := g.cfg.Ledger.Cases(union, closed)
+	all, err := g.cfg.Ledger.Cases(q.GetUnion(), q.GetClosed())
 	if err != nil {
 		return nil, err
 	}
 	for i := range all {
-		c, err := g.describe(&all[i])
+		c, err := g.describe(&all[i], cmp.Or(q.GetLang(), "zh"))
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +82,7 @@ func (g *Gate) listCases(union string, closed bool) (*Cases, error) {
 	return list, nil
 }
 
-func (g *Gate) describe(c *ledger.Case) (*Case, error) {
+func (g *Gate) describe(c *ledger.Case, lang string) (*Case, error) {
 	d := &Case{Union: c.Union, ID: c.ID.String(), Type: c.Type, Closed: c.Closed, Note: c.Note}
 	if c.Journal != 0 {
 		d.Journal = c.Journal.String()
@@ -98,21 +99,21 @@ func (g *Gate) describe(c *ledger.Case) (*Case, error) {
 	var err error
 	switch c.Type {
 	case ledger.CaseConflict:
-		d.Values, err = caseValues(v, k, known, c)
+		d.Values, err = caseValues(v, k, known, c, lang)
 	case ledger.CaseHeld:
-		d.Held, err = caseHeld(v, k, known, c)
+		d.Held, err = caseHeld(v, k, known, c, lang)
 	}
 	return d, err
 }
 
-func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]CaseValue, error) {
+func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang string) ([]CaseValue, error) {
 	r, err := v.Read(c.Record)
 	if err != nil || r.Field(c.Field) == nil {
 		return nil, err
 	}
 	var out []CaseValue
 	for i, e := range r.Field(c.Field).Entries {
-		x := CaseValue{Number: i + 1, Value: shown(k, known, c.Field, e.Value), Cleared: e.Cleared}
+		x := CaseValue{Number: i + 1, Value: shown(k, known, c.Field, e.Value, lang), Cleared: e.Cleared}
 		for _, d := range e.Dots {
 			item, err := v.At(d)
 			if err != nil {
@@ -127,7 +128,7 @@ func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]Cas
 	return out, nil
 }
 
-func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]CaseHeld, error) {
+func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang string) ([]CaseHeld, error) {
 	items, err := v.Held(c.Journal, c.Record)
 	if err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case) ([]CaseH
 		if ch, err := syncproto.DecodeChange(item.Bytes, item.Place.Journal); err == nil {
 			h.Edits = map[string]string{}
 			for i := range ch.Edits {
-				h.Edits[fieldName(k, known, ch.Edits[i].Field)] = shown(k, known, ch.Edits[i].Field, ch.Edits[i].Value)
+				h.Edits[fieldName(k, known, ch.Edits[i].Field)] = shown(k, known, ch.Edits[i].Field, ch.Edits[i].Value, lang)
 			}
 		}
 		out = append(out, h)
@@ -173,9 +174,9 @@ func fieldName(k *kind.Kind, known bool, n syncproto.FieldNumber) string {
 }
 
 // shown gives a value in the form that people type, or as it is where its field is not known.
-func shown(k *kind.Kind, known bool, n syncproto.FieldNumber, value []byte) string {
+func shown(k *kind.Kind, known bool, n syncproto.FieldNumber, value []byte, lang string) string {
 	if f, ok := field(k, known, n); ok {
-		return f.Format(value, "zh")
+		return f.Format(value, lang)
 	}
 	return string(value)
 }

@@ -36,7 +36,7 @@ func TestDecide(t *testing.T) {
 		b.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}})
 	}
 	list := func() *Cases {
-		l, err := b.g.listCases("u1", false)
+		l, err := b.g.listCases(&unionrpc.ListCasesRequest{Union: "u1"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,5 +92,40 @@ func TestDecide(t *testing.T) {
 	}
 	if l = list(); len(l.Cases) != 1 || l.Cases[0].Type != ledger.CaseConflict { // the two values that were merged
 		t.Errorf("cases %+v", l.Cases)
+	}
+}
+
+// TestCaseLanguage: values that are codes are shown in the language asked for, Chinese when
+// none is. Seen to fail with the language left aside.
+func TestCaseLanguage(t *testing.T) {
+	b := newBench(t)
+	k, ok := b.g.cfg.Ledger.Kinds().Kind("case")
+	if !ok {
+		t.Fatal("no kind case")
+	}
+	state, err := k.Find("state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, value := range []string{"open", "closed"} { // any field of codes; held ones are shown with their edits
+		c := syncproto.Change{Union: "u1", Kind: k.Number, ID: syncproto.RecordID{1}, Edits: []syncproto.Edit{{Field: state.Number, Value: []byte(value)}}}
+		b.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{
+			{Journal: uint64(5 + i), First: 1, Changes: [][]byte{c.Encode(syncproto.JournalID(5 + i))}, Held: []byte{byte(syncproto.HeldValue)}},
+		}}}})
+	}
+	for lang, want := range map[string]string{"": "待处理", "zh": "待处理", "en": "open"} {
+		l, err := b.g.listCases(&unionrpc.ListCasesRequest{Union: "u1", Lang: lang})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, c := range l.Cases {
+			for _, h := range c.Held {
+				found = found || h.Edits["state"] == want
+			}
+		}
+		if !found {
+			t.Errorf("in %q nothing is shown as %q: %+v", lang, want, l.Cases)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func (g *Gate) decide(ctx context.Context, q *unionrpc.DecideRequest) (*unionrpc
 	if err != nil {
 		return nil, err
 	}
-	d, err := g.describe(&after)
+	d, err := g.describe(&after, "zh")
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type preparing struct {
 
 	lives     syncproto.Lineage         // that the centre knows
 	old       bool                      // the request is of an older life: nothing new is taken
-	certified map[string]tlsid.Identity // by signer: of certificates that were handed back
+	certified map[string][]tlsid.Identity // by signer: of certificates that were handed back
 }
 
 // prepare checks every segment against one view of the state.
@@ -110,21 +110,23 @@ func (p *preparing) stored(v *ledger.View, i int, s *session.Segment, places []s
 // another device of the union signed, or a node. What staff changed only a node may sign:
 // the name of that journal is no secret.
 func (p *preparing) signed(s *session.Segment, last syncproto.Place) (syncproto.Code, error) {
-	by := signer{key: p.key}
+	keys, more := []signer{{key: p.key}}, false
 	if len(s.Signer) > 0 && !bytes.Equal(s.Signer, p.device.id) {
 		var err error
-		if by, err = p.signerKey(s.Signer); err != nil {
+		if keys, more, err = p.signerKeys(s.Signer); err != nil {
 			return 0, err
 		}
 	}
-	switch {
-	case by.key == nil:
-		return syncproto.CodeSignerUnknown, nil
-	case ledger.IsStaffJournal(p.lives, p.union, s.Journal) && !by.node,
-		seal.Verify(by.key, syncproto.DomainSegment, syncproto.SegmentMessage(p.union, last), s.Sign) != nil:
-		return syncproto.CodeSignature, nil
+	staff, msg := ledger.IsStaffJournal(p.lives, p.union, s.Journal), syncproto.SegmentMessage(p.union, last)
+	for _, by := range keys {
+		if (by.node || !staff) && seal.Verify(by.key, syncproto.DomainSegment, msg, s.Sign) == nil {
+			return 0, nil
+		}
 	}
-	return 0, nil
+	if more { // the agent hands the signer's certificate back, and tries again
+		return syncproto.CodeSignerUnknown, nil
+	}
+	return syncproto.CodeSignature, nil
 }
 
 // commit puts what was prepared into the log and takes the verdicts.

@@ -13,38 +13,43 @@ import (
 	"unionsync/syncproto/syncpb"
 )
 
-// signer is who signed a segment, with a nil key if that is not known.
+// signer is who may have signed a segment.
 type signer struct {
 	key  ed25519.PublicKey
 	node bool
 }
 
-// signerKey gives the public key of a device of the union or of a node: as the state knows
-// it or, after a restore that forgot it, as a certificate of the city says that was handed
-// back with the request.
-func (p *preparing) signerKey(id []byte) (signer, error) {
+// signerKeys gives the public keys by which a segment's signer may have signed: of a device
+// of the union the one that the state knows; of a node the one that it has now, and those
+// that a certificate of the city handed back with the request names, since a node may have
+// had another key before, or a restore may have forgotten it. None: it is not known. More
+// tells that a certificate could add to them.
+func (p *preparing) signerKeys(id []byte) (keys []signer, more bool, err error) {
 	d, err := p.g.cfg.Ledger.Device(id)
 	if err != nil {
-		return signer{}, err
+		return nil, false, err
 	}
 	if d.HasUnion(p.union) {
-		return signer{key: d.GetPublicKey()}, nil
+		return []signer{{key: d.GetPublicKey()}}, false, nil
 	}
 	n, err := p.g.cfg.Ledger.Node(string(id))
 	if err != nil {
-		return signer{}, err
+		return nil, false, err
 	}
 	if n != nil {
 		who, err := p.g.certificateOf(n.GetCertificate(), tlsid.RoleNode)
 		if err != nil {
-			return signer{}, fmt.Errorf("read a node's certificate: %w", err)
+			return nil, false, fmt.Errorf("read a node's certificate: %w", err)
 		}
-		return signer{key: who.Key, node: true}, nil
+		keys = append(keys, signer{key: who.Key, node: true})
 	}
-	if who, ok := p.certified[string(id)]; ok && maySign(who, p.union) {
-		return signer{key: who.Key, node: who.Role == tlsid.RoleNode}, nil
+	more = true
+	for _, who := range p.certified[string(id)] {
+		if maySign(who, p.union) {
+			keys, more = append(keys, signer{key: who.Key, node: who.Role == tlsid.RoleNode}), false
+		}
 	}
-	return signer{}, nil
+	return keys, more, nil
 }
 
 // maySign reports whether a certificate by itself lets its holder sign for a union.
@@ -61,8 +66,8 @@ func (g *Gate) certificateOf(der []byte, roles ...tlsid.Role) (tlsid.Identity, e
 
 // returnedCertificates gives whom the certificates name that a request hands back, by signer.
 // Those that are not of this city count for nothing.
-func (g *Gate) returnedCertificates(q *syncpb.Request) map[string]tlsid.Identity {
-	out := map[string]tlsid.Identity{}
+func (g *Gate) returnedCertificates(q *syncpb.Request) map[string][]tlsid.Identity {
+	out := map[string][]tlsid.Identity{}
 	for _, m := range q.GetReturned() {
 		if len(m.GetCertificate()) == 0 {
 			continue
@@ -77,7 +82,7 @@ func (g *Gate) returnedCertificates(q *syncpb.Request) map[string]tlsid.Identity
 				continue
 			}
 		}
-		out[string(id)] = who
+		out[string(id)] = append(out[string(id)], who)
 	}
 	return out
 }

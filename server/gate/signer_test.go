@@ -81,6 +81,8 @@ func TestPageSigned(t *testing.T) {
 func TestSignerOfRun(t *testing.T) {
 	b := newBench(t)
 	staff, other := ledger.StaffJournal("u1", 0), b.certified("n9")
+	now, old := b.certified("n8"), b.certified("n8")
+	b.apply(&entrypb.Node{Time: 1, Id: "n8", Certificate: now.der})
 	for _, row := range []struct {
 		why     string
 		journal syncproto.JournalID
@@ -91,6 +93,9 @@ func TestSignerOfRun(t *testing.T) {
 		{"a node that nobody knows", 50, nodeKey{key: other.key, id: "n9"}, false, syncproto.CodeSignerUnknown},
 		{"a node whose certificate is handed back", 51, other, false, 0},
 		{"the same, forged", 52, other, true, syncproto.CodeSignature},
+		{"a listed node, with a key that it had before", 53, old, false, 0},
+		{"the same, its certificate not handed back yet", 54, nodeKey{key: old.key, id: old.id}, false, syncproto.CodeSignerUnknown},
+		{"the same, forged", 55, old, true, syncproto.CodeSignature},
 		{"this device for staff", staff, nodeKey{key: b.agent.Key}, false, syncproto.CodeSignature},
 		{"a node for staff", staff, other, false, 0},
 	} {

@@ -1665,8 +1665,10 @@ func (x *ListGenerationsResponse) GetJson() []byte {
 type ListCasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: of all unions.
-	Union         string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
-	Closed        bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	Union  string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
+	Closed bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Language of values that are codes: zh or en; empty: zh.
+	Lang          string `protobuf:"bytes,3,opt,name=lang,proto3" json:"lang,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1713,6 +1715,13 @@ func (x *ListCasesRequest) GetClosed() bool {
 		return x.Closed
 	}
 	return false
+}
+
+func (x *ListCasesRequest) GetLang() string {
+	if x != nil {
+		return x.Lang
+	}
+	return ""
 }
 
 type ListCasesResponse struct {
@@ -2327,10 +2336,11 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\x18\n" +
 	"\x16ListGenerationsRequest\"-\n" +
 	"\x17ListGenerationsResponse\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json\"@\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"T\n" +
 	"\x10ListCasesRequest\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
-	"\x06closed\x18\x02 \x01(\bR\x06closed\"'\n" +
+	"\x06closed\x18\x02 \x01(\bR\x06closed\x12\x12\n" +
+	"\x04lang\x18\x03 \x01(\tR\x04lang\"'\n" +
 	"\x11ListCasesResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\xa9\x01\n" +
 	"\rDecideRequest\x12\x14\n" +

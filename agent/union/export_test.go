@@ -1,0 +1,4 @@
+package union
+
+// NoteDiffering is noteDiffering for tests.
+var NoteDiffering = (*Union).noteDiffering
