@@ -271,7 +271,7 @@ func (x *exchange) take(s session.State, sent session.Sent, answer *syncpb.Respo
 func (x *exchange) settle(s session.State, up *session.Update, answer *syncpb.Response, facts []Fact) (done bool, err error) {
 	st := up.State
 	left := len(st.Wants) + len(st.Confirms)
-	done = !x.revoked && !up.Again && st.Answered >= st.Head.Seq && left == 0 && st.Whole == st.Cursor && !st.Refetch && !st.Refill
+	done = !x.revoked && !up.Again && st.Answered >= st.Head.Seq && left == 0 && st.Whole == st.Cursor && !st.Refetch && !st.Waits
 	update, err := x.u.FromSession(s, up, answer.GetTime())
 	if err != nil {
 		return false, err

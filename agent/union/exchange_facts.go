@@ -48,7 +48,7 @@ type ownState struct {
 
 func (u *Union) loadOwn(ca *x509.Certificate) (ownState, error) {
 	o := ownState{history: historyOf(ca), notices: map[syncproto.Code]int64{}}
-	o.round.Refill = true
+	o.round.Refill, o.round.Waits = true, true
 	err := u.EachFact(exchangeBucket, func(k, v []byte) error {
 		switch {
 		case string(k) == string(factWatermark) && len(v) == 8:

@@ -42,7 +42,9 @@ type State struct {
 // Round is what a state remembers within one sync only.
 type Round struct {
 	Refill bool            // changes of others may have to be sent again: look. Begin with true
+	Waits  bool            // something of that has yet to be sent, or answered. Begin with true
 	Tried  []syncproto.Dot // ends of runs that were refused: they go last
+	Moved  bool            // something was taken since, which they may have waited for
 	Lacks  [][]byte        // signers whose certificate the centre lacks
 	Return bool            // the centre does not know the newest life: hand its entry back
 }

@@ -15,7 +15,7 @@ func (t *taker) confirm() error {
 	if err := t.refilled(); err != nil {
 		return err
 	}
-	if t.fed && !t.r.GetPage().GetMore() && len(t.s.Confirms) > 0 && !t.s.Refill {
+	if t.fed && !t.r.GetPage().GetMore() && len(t.s.Confirms) > 0 && !t.s.Waits {
 		t.want = append(t.want, t.s.Confirms...)
 	}
 	for _, k := range t.want {
@@ -29,6 +29,7 @@ func (t *taker) confirm() error {
 // refilled finds out whether anything has yet to be sent again.
 func (t *taker) refilled() error {
 	if !t.s.Refill {
+		t.s.Waits = false
 		return nil
 	}
 	now := make(map[syncproto.Dot]bool, len(t.u.Keep))
@@ -48,10 +49,14 @@ func (t *taker) refilled() error {
 	if t.fed && !t.r.GetPage().GetMore() {
 		t.u.Forget = append(t.u.Forget, rest...) // the log brought all that is not in every backup
 	}
-	// A run that was refused cannot be sent now: it keeps nothing else waiting.
-	t.s.Refill = again || slices.ContainsFunc(units, func(u unit) bool {
-		return !slices.Contains(t.s.Tried, u.last().Dot())
-	})
+	// A run that was refused keeps nothing else waiting. It is tried once more when all else is
+	// done, if something was taken meanwhile: it may follow just that.
+	t.s.Moved = t.s.Moved || len(t.u.Keep) > 0 || t.answeredNow() > t.s.Answered
+	waits := slices.ContainsFunc(units, func(u unit) bool { return !slices.Contains(t.s.Tried, u.last().Dot()) })
+	if !again && !waits && len(units) > 0 && t.s.Moved && t.answeredNow() == t.s.Head.Seq {
+		t.s.Tried, t.s.Moved, waits = nil, false, true
+	}
+	t.s.Waits, t.s.Refill = again || waits, again || len(units) > 0
 	return nil
 }
 
@@ -137,7 +142,7 @@ func (t *taker) finish(before State) error {
 		}
 	}
 	left := t.s.Answered < t.s.Head.Seq || len(t.s.Wants) > 0 || len(t.s.Confirms) > 0
-	work := left || !t.fed || t.r.GetPage().GetMore() || t.s.Refetch || t.s.Refill || t.u.Generations != nil
+	work := left || !t.fed || t.r.GetPage().GetMore() || t.s.Refetch || t.s.Waits || t.u.Generations != nil
 	t.u.Again = work && t.progressed(&before)
 	t.u.State = t.s
 	return nil
@@ -146,7 +151,7 @@ func (t *taker) finish(before State) error {
 // progressed reports whether the next request will differ from the last one.
 func (t *taker) progressed(before *State) bool {
 	moved := t.s.Answered != before.Answered || t.s.Cursor != before.Cursor || t.s.FromZero != before.FromZero ||
-		t.s.Tip != before.Tip || t.s.Refill != before.Refill
+		t.s.Tip != before.Tip || t.s.Waits != before.Waits
 	kept := slices.ContainsFunc(t.u.Keep, func(k Kept) bool {
 		return slices.ContainsFunc(t.sent.Runs, func(r Run) bool { return slices.Contains(r.Dots, k.Place.Dot()) })
 	})

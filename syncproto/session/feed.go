@@ -31,7 +31,7 @@ func (t *taker) wanted() error {
 			return err
 		}
 		confirming := t.confirming(key)
-		if confirming && rec == nil && (t.s.Refill || t.u.Generations != nil) {
+		if confirming && rec == nil && (t.s.Waits || t.u.Generations != nil) {
 			continue // it may lack only what has yet to be sent again
 		}
 		if have != nil && (rec == nil && head < have.Pos || rec != nil && rec.Pos < have.Pos) && !t.s.Refetch && !confirming {

@@ -56,7 +56,7 @@ func (t *taker) learn(before syncproto.Generation) error {
 	t.s.Proved = Proof{}
 	t.s.Refetch = false
 	t.s.Tip, t.s.FromZero, t.s.Forked = syncproto.Place{}, false, false
-	t.s.Round = Round{Refill: true}
+	t.s.Round = Round{Refill: true, Waits: true}
 	return t.s.Align(before, t.j, t.layer)
 }
 

@@ -196,7 +196,7 @@ func verifyRun(signer []byte, _ [][]byte, msg, sig []byte) error {
 const maxRounds = 200
 
 // Begin is what the beginning of a sync forgets and looks up.
-func (a *Agent) Begin() { a.State.Round = session.Round{Refill: true} }
+func (a *Agent) Begin() { a.State.Round = session.Round{Refill: true, Waits: true} }
 
 // Sync exchanges until nothing is left to do.
 func (a *Agent) Sync(exchange func(*syncpb.Request) (*syncpb.Response, error)) (*session.Update, error) {
