@@ -3,7 +3,6 @@ package sim
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -177,7 +176,7 @@ func (c *centre) Describe() gate.Description { return gate.Description{} }
 
 // answer answers a device's request.
 func (c *centre) answer(p *pc, q *syncpb.Request) (*syncpb.Response, error) {
-	return c.gate.Answer(context.Background(), gate.Device{ID: p.id, Key: p.keyID}, q)
+	return c.gate.Answer(context.Background(), gate.Device{ID: p.id, Key: p.keyID, Certificate: p.cert}, q)
 }
 
 // enrol gives a device the right to a union.
@@ -187,11 +186,7 @@ func (c *centre) enrol(p *pc, union string) error {
 	if _, err := c.apply(&entrypb.Code{Time: now, Hash: hash, Union: union, Expires: now + 60}); err != nil {
 		return err
 	}
-	cert, err := c.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), c.w.now)
-	if err != nil {
-		return err
-	}
-	_, err = c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: cert.Raw})
+	_, err := c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: p.cert})
 	return err
 }
 

@@ -43,6 +43,9 @@ func (w *world) checkLog(m *model) error {
 // checkSaved: I1, what a person saw as saved and some PC still has is at the centre.
 func (w *world) checkSaved(m *model) error {
 	for _, s := range w.seats() {
+		if s.pc.revoked {
+			continue // within its quota, and what is beyond stays in its journal
+		}
 		for _, d := range s.own {
 			if m.at[d] == nil {
 				return w.violate("I1 %s: %s is in the journal and not at the centre", s, w.oracle.saved[d].describe())
@@ -95,6 +98,12 @@ func (w *world) checkRecords(m *model) error {
 // checkSeats: I3, I8 and I9 at every PC.
 func (w *world) checkSeats(m *model) error {
 	for _, s := range w.seats() {
+		if s.pc.revoked {
+			if err := s.checkDoctor(m); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, step := range []func(*model) error{s.checkDrained, s.checkLayer, s.checkVerdicts, s.checkDoctor} {
 			if err := step(m); err != nil {
 				return err

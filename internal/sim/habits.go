@@ -4,23 +4,24 @@ import "strings"
 
 // Features are what may happen in a world. What the product does not do yet is left out.
 type Features struct {
-	Images  bool // PCs put back to an old copy, or cloned
-	Crash   bool // power cuts in the middle of writes, damaged frames
-	Restore bool // the centre is restored from a backup
-	Amnesia bool // by an operator who does not look at the list of lives
-	Silent  bool // the centre goes back without saying so
-	Hold    bool // the centre holds changes
-	Accept  bool // staff accept and drop held changes
-	Bundles bool
-	Kinds   bool
-	Revoke  bool
-	Cases   bool // doubts have cases
-	Census  bool // counts are compared
+	Images    bool // PCs put back to an old copy, or cloned
+	Crash     bool // power cuts in the middle of writes, damaged frames
+	Restore   bool // the centre is restored from a backup
+	Amnesia   bool // by an operator who does not look at the list of lives
+	Silent    bool // the centre goes back without saying so
+	Hold      bool // the centre holds changes
+	Accept    bool // staff accept and drop held changes
+	Bundles   bool // by stick
+	Newcomers bool // PCs that are enrolled later
+	Kinds     bool
+	Revoke    bool
+	Cases     bool // doubts have cases
+	Census    bool // counts are compared
 }
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Cases: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Cases: true, Census: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any
@@ -33,6 +34,8 @@ type habits struct {
 	damage, full                 float64
 	backup, restore, silent      float64 // each night of the centre
 	hold, accept, amnesia        float64
+	bundle, carry, newcomer      float64
+	revoke                       float64
 	lineBytes                    int // the most that the line carries at once; 0: anything
 }
 
@@ -62,6 +65,8 @@ func newHabits(d dice, f Features) habits {
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
 		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.003, 0.03)), silent: on(f.Silent, d.level(0.002, 0.01)),
 		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, d.level(0.05, 0.3)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
+		bundle: on(f.Bundles, d.level(0.03, 0.3)), carry: on(f.Bundles, 0.1+0.8*d.Float64()), newcomer: on(f.Newcomers, d.level(0.01, 0.03)),
+		revoke: on(f.Revoke, d.level(0.003, 0.01)),
 	}
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)
@@ -90,6 +95,6 @@ func ParseFeatures(s string) (Features, bool) {
 func (f *Features) names() map[string]*bool {
 	return map[string]*bool{
 		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "amnesia": &f.Amnesia, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
-		"bundles": &f.Bundles, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
+		"bundles": &f.Bundles, "newcomers": &f.Newcomers, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
 	}
 }

@@ -66,7 +66,11 @@ func (m *model) hold(x *logged, q queueName, behind bool, early syncproto.Verb, 
 		if early == syncproto.VerbAccept {
 			return wrong("it was accepted before it came")
 		}
-	case syncproto.HeldAppendOnly, syncproto.HeldTooLarge, syncproto.HeldRevoked:
+	case syncproto.HeldAppendOnly, syncproto.HeldTooLarge:
+	case syncproto.HeldRevoked:
+		if m.w.revocations == 0 {
+			return wrong("nobody was revoked")
+		}
 	default:
 		return wrong("it can be read and is of this union")
 	}

@@ -2,9 +2,11 @@ package sim
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"unionsync/agent/union"
@@ -16,17 +18,19 @@ import (
 
 // pc is one device: its key, its clock, and a seat for each union that it holds.
 type pc struct {
-	w      *world
-	name   string
-	id     []byte
-	key    ed25519.PrivateKey
-	keyID  string
-	dice   dice
-	bytes  *rand.ChaCha8 // what the system's randomness gives this PC
-	seats  []*seat
-	ahead  time.Duration // of the centre's clock
-	images []*pcImage
-	clones int
+	w       *world
+	name    string
+	id      []byte
+	key     ed25519.PrivateKey
+	keyID   string
+	dice    dice
+	bytes   *rand.ChaCha8 // what the system's randomness gives this PC
+	seats   []*seat
+	ahead   time.Duration // of the centre's clock
+	images  []*pcImage
+	clones  int
+	cert    []byte
+	revoked bool
 }
 
 // newPC enrols a PC for some unions and makes their folders.
@@ -39,6 +43,12 @@ func (w *world) newPC(name string, unions []string) (*pc, error) {
 	p.key = ed25519.NewKeyFromSeed(seed)
 	p.keyID = tlsid.KeyIDOf(p.public()).String()
 	w.pcs = append(w.pcs, p)
+	slices.Sort(unions)
+	cert, err := w.centre.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), w.now, unions...)
+	if err != nil {
+		return nil, err
+	}
+	p.cert = cert.Raw
 	for _, code := range unions {
 		if err := w.centre.enrol(p, code); err != nil {
 			return nil, err
@@ -61,6 +71,7 @@ func (p *pc) now() time.Time { return p.w.now.Add(p.ahead) }
 func (p *pc) party() union.Party {
 	return union.Party{
 		CA:     p.w.centre.node.City.Certificate(),
+		Device: p.id,
 		Sign:   func(msg []byte) []byte { return seal.Sign(p.key, syncproto.DomainSegment, msg) },
 		Client: &syncpb.Client{Version: "sim", System: "sim"},
 	}

@@ -74,6 +74,11 @@ func (s *seat) day() error {
 			return err
 		}
 	}
+	if d.chance(h.bundle) {
+		if err := s.risky(s.writeBundle); err != nil {
+			return err
+		}
+	}
 	s.full = false
 	if d.chance(h.restart) {
 		return s.restart()
@@ -218,6 +223,8 @@ func (s *seat) expected(l *line, err error) bool {
 		return l.faults > 0
 	case syncproto.CodeAnswer:
 		return l.stale > 0
+	case syncproto.CodeDeviceRevoked:
+		return s.pc.revoked
 	}
 	return false
 }

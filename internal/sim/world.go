@@ -41,24 +41,26 @@ type Result struct {
 
 // world is one city with its PCs.
 type world struct {
-	o      Options
-	dir    string
-	habits habits
-	dice   dice
-	kinds  *kind.Set
-	now    time.Time
-	night  int
-	centre *centre
-	pcs    []*pc
-	codes  []string // of the unions
-	late   []*letter
-	trace  *trace
-	oracle *oracle
-	bad    []Violation
-	faults int
-	events map[string]int
-	people int // members invented so far
-	peace  bool
+	o                      Options
+	dir                    string
+	habits                 habits
+	dice                   dice
+	kinds                  *kind.Set
+	now                    time.Time
+	night                  int
+	centre                 *centre
+	pcs                    []*pc
+	codes                  []string // of the unions
+	late                   []*letter
+	sticks                 []*stick
+	newcomers, revocations int
+	trace                  *trace
+	oracle                 *oracle
+	bad                    []Violation
+	faults                 int
+	events                 map[string]int
+	people                 int // members invented so far
+	peace                  bool
 }
 
 // begin is the first evening: winter, so that nobody's daylight saving comes in.
@@ -132,8 +134,8 @@ func (w *world) found() (err error) {
 
 // aNight is what happens from one evening to the next, in an order of its own each night.
 func (w *world) aNight() error {
-	acts := []func() error{w.atTheCentre, w.lateLetters}
-	for _, p := range w.pcs {
+	acts := []func() error{w.atTheCentre, w.lateLetters, w.carry, w.newcomer, w.revoke}
+	for _, p := range slices.Clone(w.pcs) {
 		acts = append(acts, p.day)
 	}
 	w.dice.Shuffle(len(acts), func(i, j int) { acts[i], acts[j] = acts[j], acts[i] })
