@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,34 +40,27 @@ func run(ctx context.Context, out io.Writer, env func(string) string) int {
 		fmt.Fprintln(out, "JOBS is no number above 0")
 		return 2
 	}
-	results := make([]result, len(all))
 	var g errgroup.Group
 	g.SetLimit(jobs)
-	done := make(chan int, len(all))
-	for i, m := range all {
+	var mu sync.Mutex // guards what follows, and the output
+	planted, caught := 0, 0
+	for _, m := range all {
 		if !strings.Contains(m.Name, env("ONLY")) {
-			done <- -1
 			continue
 		}
 		g.Go(func() error {
 			began := time.Now()
-			results[i] = m.plant(ctx)
-			results[i].took = time.Since(began)
-			done <- i
+			r := m.plant(ctx)
+			r.took = time.Since(began)
+			mu.Lock()
+			defer mu.Unlock()
+			planted++
+			if r.caught {
+				caught++
+			}
+			fmt.Fprintln(out, r.line(m))
 			return nil
 		})
-	}
-	planted, caught := 0, 0
-	for range all {
-		i := <-done
-		if i < 0 {
-			continue
-		}
-		planted++
-		if results[i].caught {
-			caught++
-		}
-		fmt.Fprintln(out, results[i].line(all[i]))
 	}
 	_ = g.Wait() // nothing in it fails
 	fmt.Fprintf(out, "mutants %d\nmutants_caught %d\n", planted, caught)
