@@ -33,7 +33,7 @@ func (s *seat) act() error {
 	if len(known) == 0 || d.chance(0.5/float64(1+len(known)/4)) {
 		return s.newRecord()
 	}
-	r := known[len(known)-1-d.IntN(min(len(known), 8))] // the newest are edited most
+	r := known[len(known)-1-d.IntN(min(len(known), 5))] // the newest are edited most
 	if d.chance(0.2) {
 		r = one(d, known)
 	}
@@ -129,7 +129,9 @@ func (s *seat) edit(r record, row union.Row) error {
 		return nil
 	}
 	for range d.between(1, 2) {
-		switch d.IntN(4) {
+		switch d.IntN(5) {
+		case 4:
+			s.editNewer(&draft, row)
 		case 0:
 			name := one(d, latestFields)
 			draft.Values[field(row.Kind, name)] = fmt.Appendf(nil, "%s%d", name, d.IntN(4))
@@ -146,6 +148,19 @@ func (s *seat) edit(r record, row union.Row) error {
 		delete(draft.Values, n)
 	}
 	return s.save("edit member", draft)
+}
+
+// editNewer edits a field that only the second version of the kind has.
+func (s *seat) editNewer(draft *union.Draft, row union.Row) {
+	d := s.pc.dice
+	f, ok := row.Kind.Field(one(d, []string{"hobby", "desk", "teams"}))
+	switch {
+	case !ok:
+	case f.Type == kind.TypeSet:
+		draft.Add = map[syncproto.FieldNumber][][]byte{f.Number: {[]byte(one(d, []string{"chair", "vice"}))}}
+	default:
+		draft.Values[f.Number] = fmt.Appendf(nil, "新%d", d.IntN(4))
+	}
 }
 
 func (s *seat) askValue(row union.Row) (syncproto.FieldNumber, []byte) {

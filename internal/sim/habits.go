@@ -21,7 +21,7 @@ type Features struct {
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Cases: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Kinds: true, Revoke: true, Cases: true, Census: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any
@@ -35,7 +35,7 @@ type habits struct {
 	backup, restore, silent      float64 // each night of the centre
 	hold, accept, amnesia        float64
 	bundle, carry, newcomer      float64
-	revoke                       float64
+	revoke, publish              float64
 	lineBytes                    int // the most that the line carries at once; 0: anything
 }
 
@@ -58,15 +58,15 @@ func newHabits(d dice, f Features) habits {
 		return p
 	}
 	h := habits{
-		save: 0.1 + 0.5*d.Float64(), exchange: 0.2 + 0.7*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
+		save: 0.2 + 0.5*d.Float64(), exchange: 0.1 + 0.8*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
 		fetch: 0.1, event: 0.2, void: d.level(0.03, 0.15), decide: 0.5,
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
-		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.003, 0.03)), clock: d.level(0.01, 0.1),
+		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.005, 0.05)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
-		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.003, 0.03)), silent: on(f.Silent, d.level(0.002, 0.01)),
+		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.005, 0.05)), silent: on(f.Silent, d.level(0.002, 0.01)),
 		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, d.level(0.05, 0.3)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
 		bundle: on(f.Bundles, d.level(0.03, 0.3)), carry: on(f.Bundles, 0.1+0.8*d.Float64()), newcomer: on(f.Newcomers, d.level(0.01, 0.03)),
-		revoke: on(f.Revoke, d.level(0.003, 0.01)),
+		revoke: on(f.Revoke, d.level(0.003, 0.01)), publish: on(f.Kinds, d.level(0.02, 0.1)),
 	}
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)

@@ -88,7 +88,7 @@ func (s *seat) become(im seatImage) error {
 func (p *pc) clone(im *pcImage) error {
 	p.clones++
 	name := fmt.Sprintf("%s-%d", p.name, p.clones)
-	c := &pc{w: p.w, name: name, id: p.id, key: p.key, keyID: p.keyID, dice: roll(p.w.o.Seed, "pc "+name), bytes: cloneSource(p.w.o.Seed, name), clones: maxClones, cert: p.cert, revoked: p.revoked}
+	c := &pc{w: p.w, name: name, id: p.id, key: p.key, keyID: p.keyID, dice: roll(p.w.o.Seed, "pc "+name), bytes: cloneSource(p.w.o.Seed, name), clones: maxClones, cert: p.cert, kinds: p.kinds, revoked: p.revoked}
 	p.w.pcs = append(p.w.pcs, c)
 	p.w.trace.line("%s cloned as %s", p.name, name)
 	p.w.fault("PC cloned")

@@ -53,6 +53,9 @@ func (w *world) aDisaster() error {
 		w.fault("forced recovery")
 		return c.begin(c.head(), c.archive.lives)
 	}
+	if len(c.archive.offered) == 0 {
+		return nil
+	}
 	b := one(w.dice, c.archive.offered)
 	known := c.archive.lives
 	if w.dice.chance(w.habits.amnesia) {
@@ -163,6 +166,9 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 	e.Next = c.entryOf(g)
 	c.w.trace.line("life %d begins at %s", g.Number, base)
 	if _, err := c.apply(e); err != nil {
+		return err
+	}
+	if err := c.w.publishAgain(); err != nil {
 		return err
 	}
 	return c.mark()

@@ -92,7 +92,7 @@ func (m *model) record(n recordName) *naive {
 }
 
 func (m *model) classOf(k syncproto.KindNumber, n syncproto.FieldNumber) syncproto.MergeClass {
-	if kind, ok := m.w.kinds.ByNumber(k); ok {
+	if kind, ok := m.w.newest().ByNumber(k); ok {
 		return kind.Class(n)
 	}
 	return syncproto.ClassAsk

@@ -13,6 +13,7 @@ import (
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/seal"
 	"unionsync/syncproto"
+	"unionsync/syncproto/kind"
 	"unionsync/syncproto/syncpb"
 )
 
@@ -30,12 +31,13 @@ type pc struct {
 	images  []*pcImage
 	clones  int
 	cert    []byte
+	kinds   *kind.Set // of its program: newer ones from the next start on
 	revoked bool
 }
 
 // newPC enrols a PC for some unions and makes their folders.
 func (w *world) newPC(name string, unions []string) (*pc, error) {
-	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name)}
+	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name), kinds: w.kinds}
 	seed := make([]byte, ed25519.SeedSize)
 	for _, b := range [][]byte{p.id, seed} {
 		_, _ = p.bytes.Read(b) // ChaCha8 never fails
@@ -83,6 +85,7 @@ func (p *pc) day() error {
 	if p.dice.chance(h.clock) {
 		p.moveClock()
 	}
+	p.upgrade()
 	if p.dice.chance(h.image) {
 		if err := p.imageDay(); err != nil {
 			return err

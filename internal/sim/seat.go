@@ -33,7 +33,7 @@ var dataKey = [32]byte{11, 22, 33}
 
 func (s *seat) options() union.Options {
 	return union.Options{
-		Key: &dataKey, Kinds: s.pc.w.kinds, Actor: s.pc.name, Now: s.pc.now, Rand: s.pc.bytes, Timeout: time.Second,
+		Key: &dataKey, Kinds: s.pc.kinds, Actor: s.pc.name, Now: s.pc.now, Rand: s.pc.bytes, Timeout: time.Second,
 		Free: s.free, Fault: s.fault,
 	}
 }

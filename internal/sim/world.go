@@ -54,6 +54,8 @@ type world struct {
 	late                   []*letter
 	sticks                 []*stick
 	newcomers, revocations int
+	newer                  *kind.Set // published later; nil: not yet
+	newerFile              kind.File
 	trace                  *trace
 	oracle                 *oracle
 	bad                    []Violation
@@ -134,7 +136,7 @@ func (w *world) found() (err error) {
 
 // aNight is what happens from one evening to the next, in an order of its own each night.
 func (w *world) aNight() error {
-	acts := []func() error{w.atTheCentre, w.lateLetters, w.carry, w.newcomer, w.revoke}
+	acts := []func() error{w.atTheCentre, w.lateLetters, w.carry, w.newcomer, w.revoke, w.publish}
 	for _, p := range slices.Clone(w.pcs) {
 		acts = append(acts, p.day)
 	}
