@@ -21,7 +21,7 @@ type Features struct {
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Restore: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Kinds: true, Revoke: true, Cases: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Amnesia: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Kinds: true, Revoke: true, Cases: true, Census: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any
