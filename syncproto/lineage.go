@@ -48,8 +48,12 @@ func (l Lineage) With(more ...Generation) (Lineage, bool) {
 // history is what the log of one life consists of: for each life that it goes back to the
 // last position taken over from there. Where an entry is not known it ends.
 func (l Lineage) history(number uint16) map[uint16]Position {
+	return l.historyTo(MakePosition(number, MaxPositionCount))
+}
+
+// historyTo is history of a log up to a position.
+func (l Lineage) historyTo(end Position) map[uint16]Position {
 	out := map[uint16]Position{}
-	end := MakePosition(number, MaxPositionCount)
 	for {
 		out[end.Generation()] = end
 		g, ok := l.entry(end.Generation())
@@ -120,4 +124,26 @@ func shared(a, b map[uint16]Position) Position {
 		}
 	}
 	return best
+}
+
+// Beside gives the newest position that the newest life of l, up to head, has in common with
+// all of others, which l does not know: where a further life goes on from. Of a life whose
+// number is also one of others it takes nothing, for then the same positions were given twice.
+func (l Lineage) Beside(head Position, others ...Generation) Position {
+	own := l.history(l.Newest().Number)
+	all, _ := l.With(others...)
+	base := head
+	for _, g := range others {
+		common := Position(0)
+		for generation, end := range all.historyTo(g.Base) {
+			if mine, ok := own[generation]; ok {
+				common = max(common, min(end, mine))
+			}
+		}
+		base = min(base, common)
+		if mine, ok := l.entry(g.Number); ok && own[g.Number] != 0 {
+			base = min(base, mine.Base)
+		}
+	}
+	return base
 }

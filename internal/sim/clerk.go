@@ -248,7 +248,7 @@ func (s *seat) dropHeld() error {
 		return nil
 	}
 	h := one(s.pc.dice, held)
-	if h.Change == nil {
+	if h.Change == nil || h.Change.EndsHold() { // a decision of a revoked PC
 		return nil
 	}
 	k, ok := s.pc.w.kinds.ByNumber(h.Change.Kind)

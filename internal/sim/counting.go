@@ -122,7 +122,11 @@ func (r *naive) number(n syncproto.FieldNumber) string {
 	return f.values[0].value
 }
 
-// person names who a member record is about.
-func person(k *kind.Kind, r *naive) string {
+// person names who a member record is about: the document or, without a number, the record
+// alone.
+func person(k *kind.Kind, n recordName, r *naive) string {
+	if r.value(k, "id_no") == "" {
+		return n.union + " " + n.key.ID.String()
+	}
 	return strings.ToUpper(r.value(k, "id_type") + " " + r.value(k, "id_no"))
 }

@@ -162,6 +162,11 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 			e.Learned = append(e.Learned, g)
 		}
 	}
+	for _, x := range lives { // a number given twice: what stands there is not certain
+		if own, ok := past(c.archive.lives, base)[x.Number]; ok && own > x.Base && twins(lives, x.Number) {
+			base = min(base, x.Base)
+		}
+	}
 	g := syncproto.Generation{Number: lives.Newest().Number + 1, Random: c.w.dice.Uint64(), Base: base, Operator: "op", Reason: "restore"}
 	e.Next = c.entryOf(g)
 	c.w.trace.line("life %d begins at %s", g.Number, base)
@@ -208,3 +213,14 @@ func (c *centre) lineage() syncproto.Lineage {
 
 // holds reports whether every later life of the centre kept a position.
 func (c *centre) holds(p syncproto.Position) bool { return c.lineage().Holds(p) }
+
+// twins reports whether two lives have a number.
+func twins(lives syncproto.Lineage, number uint16) bool {
+	n := 0
+	for _, g := range lives {
+		if g.Number == number {
+			n++
+		}
+	}
+	return n > 1
+}

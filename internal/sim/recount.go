@@ -51,7 +51,7 @@ func (m *model) recount() *recount {
 				r.without[code]++
 				continue
 			}
-			who := person(members, m.recs[root])
+			who := person(members, root, m.recs[root])
 			r.persons[who] = append(r.persons[who], spells(code, root.key.ID, events[root.key.ID])...)
 		}
 	}

@@ -29,8 +29,12 @@ func (g *Gate) lives(ctx context.Context, q *syncpb.Request) (lives syncproto.Li
 	if len(learned) == 0 {
 		return lives, stranger, nil
 	}
+	others := make([]syncproto.Generation, len(learned))
+	for i, e := range learned {
+		others[i] = ledger.Generation(e)
+	}
 	next := syncproto.Generation{
-		Base: baseBeside(lives, g.cfg.Ledger.Head(), learned), Operator: g.cfg.Node.ID(), Reason: reasonLearned,
+		Base: lives.Beside(g.cfg.Ledger.Head(), others...), Operator: g.cfg.Node.ID(), Reason: reasonLearned,
 	}
 	if err = g.begin(ctx, next, learned); err != nil && syncproto.CodeOf(err) != syncproto.CodeGenerationNumber {
 		return nil, false, err
@@ -70,22 +74,6 @@ func (g *Gate) unknownLives(lives syncproto.Lineage, q *syncpb.Request) (learned
 		}
 	}
 	return learned
-}
-
-// baseBeside is the newest position that this state has in common with the lives learned:
-// nothing above the base of one of them, nor above that of an own life that shares its number
-// with one of them, for then the same positions were given twice.
-func baseBeside(lives syncproto.Lineage, head syncproto.Position, learned []*entrypb.Generation) syncproto.Position {
-	base := head
-	for _, e := range learned {
-		base = min(base, syncproto.Position(e.GetBase()))
-		for _, own := range lives {
-			if uint32(own.Number) == e.GetNumber() {
-				base = min(base, own.Base)
-			}
-		}
-	}
-	return base
 }
 
 // begin begins another life of the centre: its number is one above every number known.

@@ -100,27 +100,6 @@ func TestUnknownLife(t *testing.T) {
 	}
 }
 
-// TestBaseBeside: a further life keeps what this state and every life learned have kept, and
-// nothing above the beginning of a life whose number was given twice.
-func TestBaseBeside(t *testing.T) {
-	at := syncproto.MakePosition
-	lives := syncproto.Lineage{{Number: 1}, {Number: 2, Random: 1, Base: at(1, 50)}}
-	for _, row := range []struct {
-		why     string
-		learned []*entrypb.Generation
-		want    syncproto.Position
-	}{
-		{"kept more than there is here", []*entrypb.Generation{{Number: 3, Base: uint64(at(2, 90))}}, at(2, 20)},
-		{"kept less", []*entrypb.Generation{{Number: 3, Base: uint64(at(2, 10))}}, at(2, 10)},
-		{"a twin that kept more than the own one", []*entrypb.Generation{{Number: 2, Random: 2, Base: uint64(at(1, 70))}}, at(1, 50)},
-		{"a twin that kept less", []*entrypb.Generation{{Number: 2, Random: 2, Base: uint64(at(1, 30))}}, at(1, 30)},
-	} {
-		if got := baseBeside(lives, at(2, 20), row.learned); got != row.want {
-			t.Errorf("%s: %s, want %s", row.why, got, row.want)
-		}
-	}
-}
-
 // second enrols another device, with an agent of the same union.
 func (b *bench) second(journal syncproto.JournalID) *bench {
 	o := *b

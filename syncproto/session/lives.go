@@ -49,7 +49,7 @@ func (t *taker) lives() (current bool, err error) {
 // one: what both then gave at one position is not the same change.
 func (t *taker) stranger(lives syncproto.Lineage) bool {
 	_, known := lives.Find(t.sent.Life.Number, t.sent.Life.Random)
-	return t.r.GetPage() == nil && len(lives) > 0 && len(t.s.Lineage) > 0 && !known
+	return t.r.GetPage() == nil && len(lives) > 0 && t.sent.Life.Number > 0 && !known
 }
 
 func (t *taker) learn(before syncproto.Generation) error {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,14 +41,16 @@ func run(ctx context.Context, out io.Writer, env func(string) string) int {
 		fmt.Fprintln(out, "JOBS is no number above 0")
 		return 2
 	}
+	all = slices.DeleteFunc(all, func(m mutant) bool { return !strings.Contains(m.Name, env("ONLY")) })
+	if err := soundAll(ctx, all, out); err != nil {
+		fmt.Fprintln(out, err)
+		return 1
+	}
 	var g errgroup.Group
 	g.SetLimit(jobs)
 	var mu sync.Mutex // guards what follows, and the output
 	planted, caught := 0, 0
 	for _, m := range all {
-		if !strings.Contains(m.Name, env("ONLY")) {
-			continue
-		}
 		g.Go(func() error {
 			began := time.Now()
 			r := m.plant(ctx)
@@ -68,4 +71,22 @@ func run(ctx context.Context, out io.Writer, env func(string) string) int {
 		return 1
 	}
 	return 0
+}
+
+// soundAll lets every catcher run once on the product as it is.
+func soundAll(ctx context.Context, all []mutant, out io.Writer) error {
+	seen := map[string]bool{}
+	for _, m := range all {
+		key := fmt.Sprint(m.By, m.Run, m.Seed, m.Unions, m.Nights)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		began := time.Now()
+		if err := m.sound(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "sound    %-44s    %-22s %4.0f s\n", m.Run, m.By, time.Since(began).Seconds())
+	}
+	return nil
 }

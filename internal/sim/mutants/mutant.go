@@ -90,6 +90,7 @@ func (m *mutant) set(key, value string) bool {
 
 // result is what came of a mutant.
 type result struct {
+	ran    bool // the catcher came to its end
 	caught bool
 	how    string
 	took   time.Duration
@@ -106,6 +107,17 @@ func (r result) line(m mutant) string {
 // patience bounds what one mutant may take: one that makes the product go round and round
 // is found by that.
 const patience = 10 * time.Minute
+
+// sound reports what a catcher says of the product as it is: one that fails by itself catches
+// nothing.
+func (m *mutant) sound(ctx context.Context) error {
+	none := mutant{By: m.By, Run: m.Run, Seed: m.Seed, Unions: m.Unions, Nights: m.Nights}
+	r := none.plant(ctx)
+	if r.caught || !r.ran {
+		return fmt.Errorf("%s %s fails without a fault: %s", m.By, m.Run, r.how)
+	}
+	return nil
+}
 
 // plant makes a program with the fault in it and lets the catcher run.
 func (m *mutant) plant(ctx context.Context) result {
@@ -131,6 +143,10 @@ func (m *mutant) plant(ctx context.Context) result {
 
 // overlay writes the file with the fault, and the map that puts it in place of the real one.
 func (m *mutant) overlay(dir string) (string, error) {
+	if m.File == "" {
+		overlay := filepath.Join(dir, "overlay.json")
+		return overlay, os.WriteFile(overlay, []byte("{}"), 0o600)
+	}
 	src, err := os.ReadFile(filepath.FromSlash(m.File))
 	if err != nil {
 		return "", err
@@ -177,13 +193,13 @@ func (m *mutant) catch(ctx context.Context, program string) result {
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return result{caught: true, how: "by its time"}
+		return result{ran: true, caught: true, how: "by its time"}
 	case err == nil:
-		return result{how: "nobody noticed that " + m.Breaks}
+		return result{ran: true, how: "nobody noticed: " + m.Breaks}
 	case !errors.As(err, &exit) || exit.ExitCode() > 2:
 		return result{how: err.Error()}
 	}
-	return result{caught: true, how: reason(out)}
+	return result{ran: true, caught: true, how: reason(out)}
 }
 
 // reason finds what the catcher said.

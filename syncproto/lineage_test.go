@@ -1,0 +1,37 @@
+package syncproto
+
+import "testing"
+
+// TestLineageBeside: a further life keeps what this log has in common with every life learned,
+// and nothing above the beginning of a life whose number was given twice.
+func TestLineageBeside(t *testing.T) {
+	at := MakePosition
+	plain := Lineage{{Number: 1}, {Number: 2, Random: 1, Base: at(1, 50)}}
+	wentBack := Lineage{{Number: 1}, {Number: 2, Random: 1, Base: at(1, 0)}, {Number: 3, Random: 1, Base: at(2, 109)}}
+	for _, row := range []struct {
+		why    string
+		lives  Lineage
+		head   Position
+		others []Generation
+		want   Position
+	}{
+		{"kept more than there is here", plain, at(2, 20), []Generation{{Number: 3, Base: at(2, 90)}}, at(2, 20)},
+		{"kept less", plain, at(2, 20), []Generation{{Number: 3, Base: at(2, 10)}}, at(2, 10)},
+		{"a twin that kept more than the own one", plain, at(2, 20), []Generation{{Number: 2, Random: 2, Base: at(1, 70)}}, at(1, 50)},
+		{"a twin that kept less", plain, at(2, 20), []Generation{{Number: 2, Random: 2, Base: at(1, 30)}}, at(1, 30)},
+		{"goes back to what is not in this log at all, beside a twin", wentBack, at(3, 0),
+			[]Generation{{Number: 3, Random: 2, Base: at(2, 124)}, {Number: 4, Random: 2, Base: at(1, 29)}}, at(1, 0)},
+		{"goes back to an own life that was given up", Lineage{{Number: 1}, {Number: 2, Base: at(1, 5)}, {Number: 3, Base: at(1, 9)}}, at(3, 4),
+			[]Generation{{Number: 4, Base: at(2, 7)}}, at(1, 5)},
+		{"a twin of a life that was given up: its positions are not in this log", Lineage{{Number: 1}, {Number: 2, Base: at(1, 5)}, {Number: 3, Base: at(1, 9)}}, at(3, 4),
+			[]Generation{{Number: 2, Random: 2, Base: at(1, 30)}}, at(1, 9)},
+	} {
+		got := row.lives.Beside(row.head, row.others...)
+		if got != row.want {
+			t.Errorf("%s: %s, want %s", row.why, got, row.want)
+		}
+		if !row.lives.Holds(got) {
+			t.Errorf("%s: %s is not in this log", row.why, got)
+		}
+	}
+}
