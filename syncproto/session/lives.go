@@ -9,9 +9,7 @@ import (
 
 // lives takes in what the response tells of the centre's lives, and reports whether it
 // answers in the newest one that is known then. An answer of an earlier one is of no use:
-// it came late, or the centre was restored without knowing of the newest and is told. Nor is
-// one of the newest while another life has its number: the same positions were given twice
-// then, and only a further life of the centre, which is told of both, says which count.
+// it came late, or the centre was restored without knowing of the newest and is told.
 func (t *taker) lives() (current bool, err error) {
 	var more syncproto.Lineage
 	for _, g := range t.r.GetGenerations() {
@@ -30,8 +28,7 @@ func (t *taker) lives() (current bool, err error) {
 	lineage, grew := t.s.Lineage.With(more...)
 	at := t.r.GetGeneration()
 	newest := lineage.Newest()
-	twin := slices.ContainsFunc(lineage, func(g syncproto.Generation) bool { return g.Number == newest.Number && g.Random != newest.Random })
-	if at != nil && (twin || at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) || t.stranger(more) {
+	if at != nil && (at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random) || t.stranger(more) {
 		t.s.Return = true
 		return false, nil
 	}
@@ -46,7 +43,8 @@ func (t *taker) lives() (current bool, err error) {
 
 // stranger reports whether the centre does not know the life that the request named: then it
 // answers with its list and nothing else. Its own life may have the same number, or a higher
-// one: what both then gave at one position is not the same change.
+// one: what both then gave at one position is not the same change. An agent that names none
+// knows none.
 func (t *taker) stranger(lives syncproto.Lineage) bool {
 	_, known := lives.Find(t.sent.Life.Number, t.sent.Life.Random)
 	return t.r.GetPage() == nil && len(lives) > 0 && t.sent.Life.Number > 0 && !known
