@@ -63,7 +63,7 @@ func newHabits(d dice, f Features) habits {
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.005, 0.05)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
-		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.005, 0.05)), silent: on(f.Silent, d.level(0.002, 0.01)),
+		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.005, 0.05)), silent: on(f.Silent, d.level(0.005, 0.02)),
 		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, d.level(0.05, 0.3)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
 		bundle: on(f.Bundles, d.level(0.03, 0.3)), carry: on(f.Bundles, 0.1+0.8*d.Float64()), newcomer: on(f.Newcomers, d.level(0.01, 0.03)),
 		revoke: on(f.Revoke, d.level(0.003, 0.01)), publish: on(f.Kinds, d.level(0.02, 0.1)),

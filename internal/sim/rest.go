@@ -12,8 +12,11 @@ const maxQuiet = 30
 // rest leaves everything in peace until nothing moves, and checks what then must hold.
 func (w *world) rest() error {
 	w.trace.line("rest, night %d, head %s", w.night, w.centre.head())
+	if err := w.repair(true); err != nil {
+		return err
+	}
 	w.peace = true
-	defer func() { w.peace = false }()
+	defer func() { w.peace, w.troubled = false, false }()
 	if err := w.quiesce(); err != nil {
 		return err
 	}

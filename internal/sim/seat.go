@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"unionsync/agent/union"
@@ -173,6 +174,7 @@ func (s *seat) open() error {
 // exchange syncs with the centre over a line that may fail.
 func (s *seat) exchange() error {
 	l := &line{w: s.pc.w, s: s}
+	forgotten, wasSilent := s.forgotten(), s.pc.w.silent
 	r, err := s.u.Exchange(context.Background(), l, s.pc.party())
 	if s.power.dead {
 		return nil
@@ -184,6 +186,9 @@ func (s *seat) exchange() error {
 	}
 	if bad := s.alarming(r); bad != nil {
 		return bad
+	}
+	if forgotten && err == nil && s.pc.w.silent == wasSilent && !slices.Contains(r.Notices, syncproto.CodeCentreBehind) && !slices.Contains(r.Notices, syncproto.CodeForked) {
+		return s.pc.w.violate("I6 %s: the centre forgot what it gave a receipt for, and nobody is told", s)
 	}
 	if err == nil {
 		return s.adopt() // what was saved midway
@@ -199,6 +204,9 @@ func (s *seat) exchange() error {
 
 // alarming looks for alarms without a cause.
 func (s *seat) alarming(r union.Result) error {
+	if s.pc.w.habits.silent > 0 && s.pc.w.troubled {
+		return nil // alarms have a cause until all is in peace again
+	}
 	for _, c := range r.Notices {
 		switch c {
 		case syncproto.CodeDigest:

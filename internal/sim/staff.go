@@ -20,6 +20,12 @@ func (w *world) atTheCentre() error {
 			return err
 		}
 	}
+	if err := w.goBackSilently(); err != nil {
+		return err
+	}
+	if w.silent != nil {
+		return w.repair(false)
+	}
 	return w.operate()
 }
 

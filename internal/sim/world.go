@@ -56,6 +56,8 @@ type world struct {
 	newcomers, revocations int
 	newer                  *kind.Set // published later; nil: not yet
 	newerFile              kind.File
+	silent                 *silent // the centre went back without saying so
+	troubled               bool    // since the last time of peace the centre was silent about something
 	trace                  *trace
 	oracle                 *oracle
 	bad                    []Violation
