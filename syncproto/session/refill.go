@@ -76,20 +76,21 @@ func bit(b bool) int {
 // rest are changes whose run goes on with one that is not stale: the centre has that, and so
 // has it what stands before it.
 func runs(stale []Kept) (out []unit, rest []syncproto.Dot) {
-	open := map[syncproto.JournalID]int{}
+	open := map[syncproto.Place]int{} // by the last change so far: branches of a journal may lie between each other
 	for _, k := range stale {
-		at, ok := open[k.Place.Journal]
-		if !ok || out[at].last().Hash != k.Previous || out[at].last().Seq+1 != k.Place.Seq {
+		previous := syncproto.Place{Journal: k.Place.Journal, Seq: k.Place.Seq - 1, Hash: k.Previous}
+		at, ok := open[previous]
+		if !ok {
 			at = len(out)
-			open[k.Place.Journal] = at
-			previous := syncproto.Place{Journal: k.Place.Journal, Seq: k.Place.Seq - 1, Hash: k.Previous}
 			out = append(out, unit{previous: previous, position: k.Verdict.Position})
 		}
+		delete(open, previous)
 		u := &out[at]
 		u.changes, u.erased = append(u.changes, k.Placed), append(u.erased, k.Erased)
 		if len(k.Signature) > 0 {
 			u.signature, u.signer = k.Signature, k.Signer
-			delete(open, k.Place.Journal)
+		} else {
+			open[k.Place] = at
 		}
 	}
 	out = slices.DeleteFunc(out, func(u unit) bool {
