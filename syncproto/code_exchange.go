@@ -22,6 +22,5 @@ const (
 	CodeGeneration      Code = 517 // the centre was restored; what it lacks is sent again first
 	CodeFirstFetch      Code = 518 // the first fetch is not finished: looking is possible, saving is not
 	CodeSignerUnknown   Code = 519 // the centre does not know who signed a segment: its certificate is handed back
-	CodeOldAnswer       Code = 520 // an answer of an older life of the centre: nothing of it is used
 	CodeDiffering       Code = 521 // the centre had records otherwise than this PC, which takes the centre's: see the cases
 )
