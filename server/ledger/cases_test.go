@@ -183,6 +183,19 @@ func TestCaseComesBack(t *testing.T) {
 	if n := open(second); n != 0 {
 		t.Errorf("%d open cases about nothing", n)
 	}
+	// So does what it wrote when the conflict stood on other changes for a while.
+	c, err := syncproto.DecodeChange(old.Changes[0], syncproto.JournalID(old.Journal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := syncproto.JournalID(old.Journal)
+	before := syncproto.Place{Journal: j}.Next(old.Changes[0])
+	moved := syncproto.Change{Union: "u1", Kind: KindCase, ID: c.ID, Edits: []syncproto.Edit{
+		{Field: caseDots, Value: c.Edit(caseDots).Value, Overwrote: []syncproto.Dot{before.Dot()}}}}
+	send(second, &entrypb.Segment{Journal: old.Journal, First: 2, Previous: before.Hash.Wire(), Changes: [][]byte{moved.Encode(j)}})
+	if n := open(second); n != 0 {
+		t.Errorf("%d open cases about nothing", n)
+	}
 	send(second, value(6, "b"))
 	if n := open(second); n != 1 {
 		t.Errorf("%d open cases about a conflict on the same changes as once, want 1", n)
