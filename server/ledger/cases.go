@@ -235,7 +235,7 @@ func (a *applier) writeCase(union string, version uint32, d *doubt) error {
 	closed := before.Text(FieldCaseState) == CaseClosed
 	var values []fieldValue
 	switch {
-	case len(d.dots) == 0 && (before == nil || closed):
+	case len(d.dots) == 0 && (before == nil || closed && before.Text(caseDots) == ""):
 		return nil
 	case len(d.dots) == 0: // not closed by a person: it opens again also on the same changes
 		values = []fieldValue{{FieldCaseState, []byte(CaseClosed)}, {caseDots, nil}}

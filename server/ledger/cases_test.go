@@ -183,8 +183,65 @@ func TestCaseComesBack(t *testing.T) {
 	if n := open(second); n != 0 {
 		t.Errorf("%d open cases about nothing", n)
 	}
+	// So does what it wrote when the conflict stood on other changes for a while.
+	c, err := syncproto.DecodeChange(old.Changes[0], syncproto.JournalID(old.Journal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := syncproto.JournalID(old.Journal)
+	before := syncproto.Place{Journal: j}.Next(old.Changes[0])
+	moved := syncproto.Change{Union: "u1", Kind: KindCase, ID: c.ID, Edits: []syncproto.Edit{
+		{Field: caseDots, Value: c.Edit(caseDots).Value, Overwrote: []syncproto.Dot{before.Dot()}}}}
+	send(second, &entrypb.Segment{Journal: old.Journal, First: 2, Previous: before.Hash.Wire(), Changes: [][]byte{moved.Encode(j)}})
+	if n := open(second); n != 0 {
+		t.Errorf("%d open cases about nothing", n)
+	}
 	send(second, value(6, "b"))
 	if n := open(second); n != 1 {
 		t.Errorf("%d open cases about a conflict on the same changes as once, want 1", n)
+	}
+}
+
+// TestLostCaseComesBack: a case about a lost change that comes in before the change itself
+// asks nothing yet; when the change comes as lost it does, and not when it comes whole.
+func TestLostCaseComesBack(t *testing.T) {
+	change := syncproto.Change{Union: "u1", Kind: memberKind, ID: syncproto.RecordID{1}, Edits: []syncproto.Edit{{Field: memberField(t, "name"), Value: []byte("a")}}}
+	whole := change.Encode(5)
+	place := syncproto.Place{Journal: 5}.Next(whole)
+	lost := &entrypb.Segment{Journal: 5, First: 1, Changes: [][]byte{nil}, Gaps: []*entrypb.Gap{{Hash: place.Hash[:]}}}
+	send := func(n *node, s *entrypb.Segment) {
+		t.Helper()
+		if o := outcomes(n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}}))[0][0]; o.Refused != 0 {
+			t.Fatalf("refused: %d", o.Refused)
+		}
+	}
+	first := begun(t, Config{Memory: true})
+	send(first, lost)
+	var old *entrypb.Segment
+	if _, err := first.l.Log(0, func(it *LogItem) error {
+		if it.Place.Journal != 5 {
+			old = &entrypb.Segment{Journal: uint64(it.Place.Journal), First: it.Place.Seq, Changes: [][]byte{bytes.Clone(it.Bytes)}}
+		}
+		return nil
+	}); err != nil || old == nil {
+		t.Fatalf("no case: %v", err)
+	}
+	for _, row := range []struct {
+		why  string
+		then *entrypb.Segment
+		open int
+	}{
+		{"it comes as lost", lost, 1},
+		{"another PC had it whole", &entrypb.Segment{Journal: 5, First: 1, Changes: [][]byte{whole}}, 0},
+	} {
+		n := begun(t, Config{Memory: true})
+		n.apply(&entrypb.NewGeneration{Time: 1, Next: &entrypb.Generation{Number: 2, Random: 9}})
+		for i, s := range []*entrypb.Segment{old, row.then} {
+			send(n, s)
+			all, err := n.l.Cases("u1", false)
+			if want := row.open * i; err != nil || len(all) != want {
+				t.Errorf("%s: %d open cases after step %d, want %d, %v", row.why, len(all), i, want, err)
+			}
+		}
 	}
 }

@@ -54,19 +54,35 @@ func (a *applier) judgeFork(union string, j syncproto.JournalID) error {
 	return nil
 }
 
-// judgeUnreadable raises the doubt about a held change that names no record, unless it was
-// dropped.
+// judgeUnreadable raises the doubt about a held change that names no record, if it is here and
+// was not dropped. It may not have come yet, or have come in readable from another PC.
 func (a *applier) judgeUnreadable(dot string) error {
 	d, ok := parseDot(dot)
 	if !ok {
 		return nil
+	}
+	b, err := getBytes(a.txn, keyPlace(d))
+	if err != nil {
+		return err
+	}
+	stands := b != nil
+	if stands {
+		pos, err := decodePosition(b)
+		if err != nil {
+			return err
+		}
+		item, err := readLog(a.txn, pos)
+		if err != nil {
+			return err
+		}
+		stands = item.Verdict.Kind == syncproto.VerdictHeld && item.Verdict.Reason != syncproto.HeldErased && readable(item) == nil
 	}
 	e := new(entrypb.Decision)
 	ended, err := getMessage(a.txn, keyEnded(d), e)
 	if err != nil {
 		return err
 	}
-	a.unreadableHeld(d, ended && e.GetDone())
+	a.unreadableHeld(d, ended && e.GetDone() || !stands)
 	return nil
 }
 
