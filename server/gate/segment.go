@@ -27,8 +27,8 @@ type preparing struct {
 	proposed []*entrypb.Segment // ready for the log
 	index    []int              // of each proposed one in outcomes
 
-	lives     syncproto.Lineage         // that the centre knows
-	old       bool                      // the request is of an older life: nothing new is taken
+	lives     syncproto.Lineage           // that the centre knows
+	old       bool                        // the request is of an older life: nothing new is taken
 	certified map[string][]tlsid.Identity // by signer: of certificates that were handed back
 }
 
