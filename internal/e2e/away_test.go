@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,16 +37,6 @@ type awayCentre struct {
 }
 
 func noEnv(string) string { return "" }
-
-func loopback(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // nothing was sent over it
-	return l.Addr().String()
-}
 
 func (c *awayCentre) start(now func() time.Time) {
 	c.t.Helper()
