@@ -35,8 +35,11 @@ func (s *seat) act() error {
 		return s.newRecord()
 	}
 	r := known[len(known)-1-d.IntN(min(len(known), 5))] // the newest are edited most
-	if d.chance(0.2) {
+	switch d.IntN(6) {
+	case 0:
 		r = one(d, known)
+	case 1, 2, 3:
+		r = known[len(known)/3] // where many meet
 	}
 	row, ok := s.get(r)
 	if !ok {
@@ -157,7 +160,9 @@ func (s *seat) edit(r record, row union.Row) error {
 		return nil
 	}
 	for range d.between(1, 2) {
-		switch d.IntN(5) {
+		switch d.IntN(6) {
+		case 5:
+			s.editSet(&draft, row)
 		case 4:
 			s.editNewer(&draft, row)
 		case 0:
