@@ -44,27 +44,31 @@ func (m *model) doubts(code string) doubts {
 			out[caseID("held", q.key, 0, q.journal, nil)] = fmt.Sprintf("held change %s", held[0].dot())
 		}
 	}
-	followed, journals := map[syncproto.Dot]bool{}, map[syncproto.JournalID]int{}
 	for _, x := range m.log {
-		if x.Union != code {
-			continue
-		}
-		if x.change == nil && x.held {
+		if x.Union == code && x.change == nil && x.held {
 			d := x.dot()
 			out[caseID("held", syncproto.RecordKey{}, 0, d.Journal, &d)] = fmt.Sprintf("lost change %s", d)
 		}
-		if x.Place.Seq > 1 {
+	}
+	for j, tips := range m.tips(code) {
+		if tips > 1 {
+			out[caseID("fork", syncproto.RecordKey{}, 0, j, nil)] = fmt.Sprintf("fork of %s", j)
+		}
+	}
+	return out
+}
+
+// tips counts the ends of each journal of a union.
+func (m *model) tips(code string) map[syncproto.JournalID]int {
+	followed, out := map[syncproto.Dot]bool{}, map[syncproto.JournalID]int{}
+	for _, x := range m.log {
+		if x.Union == code && x.Place.Seq > 1 {
 			followed[syncproto.Dot{Journal: x.Place.Journal, Seq: x.Place.Seq - 1, Tag: x.Previous}] = true
 		}
 	}
 	for _, x := range m.log {
 		if x.Union == code && !followed[x.dot()] {
-			journals[x.Place.Journal]++
-		}
-	}
-	for j, tips := range journals {
-		if tips > 1 {
-			out[caseID("fork", syncproto.RecordKey{}, 0, j, nil)] = fmt.Sprintf("fork of %s", j)
+			out[x.Place.Journal]++
 		}
 	}
 	return out

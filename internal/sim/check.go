@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"slices"
 
 	"unionsync/syncproto"
 )
@@ -104,7 +105,7 @@ func (w *world) checkSeats(m *model) error {
 			}
 			continue
 		}
-		for _, step := range []func(*model) error{s.checkDrained, s.checkLayer, s.checkVerdicts, s.checkDoctor} {
+		for _, step := range []func(*model) error{s.checkDrained, s.checkFork, s.checkLayer, s.checkVerdicts, s.checkDoctor} {
 			if err := step(m); err != nil {
 				return err
 			}
@@ -197,6 +198,14 @@ func (s *seat) checkDoctor(*model) error {
 		default:
 			return s.pc.w.violate("I3 %s: doctor: %v", s, f.Err)
 		}
+	}
+	return nil
+}
+
+// checkFork: I7, a PC whose journal went two ways is told so.
+func (s *seat) checkFork(m *model) error {
+	if m.tips(s.union)[s.head.Journal] > 1 && !slices.Contains(s.notices, syncproto.CodeForked) {
+		return s.pc.w.violate("I7 %s: its journal went two ways, and nobody says so", s)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"unionsync/agent/union"
@@ -34,8 +35,11 @@ func (s *seat) act() error {
 		return s.newRecord()
 	}
 	r := known[len(known)-1-d.IntN(min(len(known), 5))] // the newest are edited most
-	if d.chance(0.2) {
+	switch d.IntN(6) {
+	case 0:
 		r = one(d, known)
+	case 1, 2, 3:
+		r = known[len(known)/3] // where many meet
 	}
 	row, ok := s.get(r)
 	if !ok {
@@ -50,6 +54,33 @@ func (s *seat) act() error {
 		return s.event(r)
 	}
 	return s.edit(r, row)
+}
+
+// saveSeen saves one draft about a record that was seen as it was.
+func (s *seat) saveSeen(what string, row union.Row, draft union.Draft) error {
+	before := s.head.Seq
+	if err := s.save(what, draft); err != nil || s.power.dead || s.head.Seq == before {
+		return err
+	}
+	c := s.pc.w.oracle.saved[s.head.Dot()].change
+	seen := naiveOf(row.Record)
+	for _, e := range c.Edits {
+		if e.IsSet() {
+			continue
+		}
+		var want []syncproto.Dot
+		if f := seen.fields[e.Field]; f != nil {
+			for i, v := range f.values {
+				if i == 0 || row.Kind.Class(e.Field) == syncproto.ClassLatest {
+					want = append(want, v.dots...)
+				}
+			}
+		}
+		if !slices.Equal(sorted(want), sorted(slices.Clone(e.Overwrote))) {
+			return s.pc.w.violate("I1 %s: %s: an edit of field %d names %v, its author saw %v", s, what, e.Field, e.Overwrote, want)
+		}
+	}
+	return nil
 }
 
 // save saves drafts and takes note of them.
@@ -120,7 +151,7 @@ func (s *seat) edit(r record, row union.Row) error {
 	draft := union.Draft{Kind: r.kind, ID: r.id, Values: kind.Values{}}
 	if r.kind == "disclosure" {
 		draft.Values[field(row.Kind, "title")] = fmt.Appendf(nil, "公开%d", d.IntN(4))
-		return s.save("edit disclosure", draft)
+		return s.saveSeen("edit disclosure", row, draft)
 	}
 	if r.kind != "member" {
 		if d.chance(0.2) { // nothing else can be done to an event
@@ -129,7 +160,9 @@ func (s *seat) edit(r record, row union.Row) error {
 		return nil
 	}
 	for range d.between(1, 2) {
-		switch d.IntN(5) {
+		switch d.IntN(6) {
+		case 5:
+			s.editSet(&draft, row)
 		case 4:
 			s.editNewer(&draft, row)
 		case 0:
@@ -147,7 +180,7 @@ func (s *seat) edit(r record, row union.Row) error {
 	for _, n := range draft.Clear {
 		delete(draft.Values, n)
 	}
-	return s.save("edit member", draft)
+	return s.saveSeen("edit member", row, draft)
 }
 
 // editNewer edits a field that only the second version of the kind has.
@@ -199,7 +232,7 @@ func (s *seat) decide(r record, row union.Row) error {
 			draft.Values[n] = e.Value
 		}
 	}
-	return s.save("decision", draft)
+	return s.saveSeen("decision", row, draft)
 }
 
 // void says that a record never was, takes that back, or says that two are one.
@@ -219,7 +252,7 @@ func (s *seat) void(r record, row union.Row) error {
 		}
 		draft.Values = kind.Values{syncproto.FieldSameAs: other.id[:]}
 	}
-	return s.save("void", draft)
+	return s.saveSeen("void", row, draft)
 }
 
 // event is something that happens to a membership.

@@ -36,7 +36,8 @@ type habits struct {
 	hold, accept, amnesia        float64
 	bundle, carry, newcomer      float64
 	revoke, publish              float64
-	lineBytes                    int // the most that the line carries at once; 0: anything
+	poor, ruin                   float64 // each night of a PC
+	lineBytes                    int     // the most that the line carries at once; 0: anything
 }
 
 // level is never, seldom or often: most worlds leave some kinds of faults out.
@@ -58,15 +59,15 @@ func newHabits(d dice, f Features) habits {
 		return p
 	}
 	h := habits{
-		save: 0.2 + 0.5*d.Float64(), exchange: 0.1 + 0.8*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
+		save: 0.3 + 0.5*d.Float64(), exchange: 0.1 + 0.8*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
 		fetch: 0.1, event: 0.2, void: d.level(0.03, 0.15), decide: 0.5,
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.005, 0.05)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
 		backup: on(f.Restore, 0.2), restore: on(f.Restore, d.level(0.005, 0.05)), silent: on(f.Silent, d.level(0.005, 0.02)),
-		hold: on(f.Hold, d.level(0.03, 0.15)), accept: on(f.Accept, d.level(0.05, 0.3)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
+		hold: on(f.Hold, d.level(0.05, 0.25)), accept: on(f.Accept, d.level(0.2, 0.9)), amnesia: on(f.Amnesia, d.level(0.2, 0.5)),
 		bundle: on(f.Bundles, d.level(0.03, 0.3)), carry: on(f.Bundles, 0.1+0.8*d.Float64()), newcomer: on(f.Newcomers, d.level(0.01, 0.03)),
-		revoke: on(f.Revoke, d.level(0.003, 0.01)), publish: on(f.Kinds, d.level(0.02, 0.1)),
+		revoke: on(f.Revoke, d.level(0.003, 0.01)), publish: on(f.Kinds, d.level(0.02, 0.1)), poor: d.level(0.03, 0.3), ruin: on(f.Newcomers, d.level(0.002, 0.01)),
 	}
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)

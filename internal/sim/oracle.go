@@ -77,6 +77,9 @@ func (o *oracle) answer(w *world, s *seat, q *syncpb.Request, r *syncpb.Response
 			}
 		}
 	}
+	if err := o.wholeLog(w, s, q, r); err != nil {
+		return err
+	}
 	return o.receipt(w, s, q, r)
 }
 
@@ -193,4 +196,40 @@ func (o *oracle) logged(w *world, before syncproto.Position) error {
 // describe names a change for a violation.
 func (x *saved) describe() string {
 	return fmt.Sprintf("%s of %s, kind %d, %d edits", x.place.Dot(), x.union, x.change.Kind, len(x.change.Edits))
+}
+
+// wholeLog: a page carries every change of its stretch of the union's log above the
+// watermark, so that whoever takes it can give it back to a centre that lost it. Left out are
+// what this answer has a verdict on, and the PC's own changes up to its receipt.
+func (o *oracle) wholeLog(w *world, s *seat, q *syncpb.Request, r *syncpb.Response) error {
+	p := r.GetPage()
+	if p == nil {
+		return nil
+	}
+	there := map[syncproto.Position]bool{}
+	for _, c := range p.GetLog() {
+		there[syncproto.Position(c.GetPosition())] = true
+	}
+	for _, v := range r.GetVerdicts() {
+		at := syncproto.Position(v.GetPosition())
+		there[at] = true
+		for i := range len(v.GetHashes())/syncproto.RecordHashSize - 1 {
+			step := int64(1)
+			if len(v.GetSteps()) > 0 {
+				step = v.GetSteps()[i]
+			}
+			at += syncproto.Position(step)
+			there[at] = true
+		}
+	}
+	from := max(syncproto.Position(p.GetStart()), w.centre.nodes[0].Watermark())
+	var bad error
+	_, err := w.centre.nodes[0].Log(from, func(it *ledger.LogItem) error {
+		own := uint64(it.Place.Journal) == q.GetJournal() && it.Place.Seq <= q.GetReceipt().GetSeq()
+		if it.Position <= syncproto.Position(p.GetNext()) && it.Union == s.union && !own && !there[it.Position] {
+			bad = w.violate("I1 %s: a page up to %s leaves out %s at %s", s, syncproto.Position(p.GetNext()), it.Place.Dot(), it.Position)
+		}
+		return bad
+	})
+	return errors.Join(err, bad)
 }

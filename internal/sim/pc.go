@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -82,6 +83,9 @@ func (p *pc) party() union.Party {
 // day is a day and an evening at this PC.
 func (p *pc) day() error {
 	h := p.w.habits
+	if p.dice.chance(h.ruin) && len(p.w.pcs) > 1 {
+		return p.ruin()
+	}
 	if p.dice.chance(h.clock) {
 		p.moveClock()
 	}
@@ -111,4 +115,21 @@ func (p *pc) moveClock() {
 	})
 	p.w.trace.line("%s clock %s ahead", p.name, p.ahead)
 	p.w.fault("clock moved")
+}
+
+// ruin is the end of a PC and its disk: what it alone had is gone.
+func (p *pc) ruin() error {
+	w := p.w
+	w.trace.line("%s ruined", p.name)
+	w.fault("PC ruined")
+	w.pcs = slices.DeleteFunc(w.pcs, func(x *pc) bool { return x == p })
+	w.late = slices.DeleteFunc(w.late, func(x *letter) bool { return x.pc == p && x.answer })
+	w.sticks = slices.DeleteFunc(w.sticks, func(x *stick) bool { return x.pc == p && x.answer })
+	for _, s := range p.seats {
+		if err := s.u.Close(); err != nil {
+			return w.violate("%s: close: %v", s, err)
+		}
+		s.u = nil
+	}
+	return os.RemoveAll(filepath.Join(w.dir, p.name))
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,6 +27,7 @@ type seat struct {
 	holds   map[syncproto.Dot]bool // changes of others that an answer gave, to be kept
 	damaged map[uint64]bool        // own frames harmed in the file
 	held    bool                   // an exchange told that something is held
+	notices []syncproto.Code       // of the newest exchange
 }
 
 func (s *seat) String() string { return s.pc.name + "/" + s.union }
@@ -71,6 +73,11 @@ func (s *seat) day() error {
 		}
 	}
 	if d.chance(h.exchange) {
+		if d.chance(h.poor) {
+			if err := s.poorLine(); err != nil {
+				return err
+			}
+		}
 		if err := s.risky(s.exchange); err != nil {
 			return err
 		}
@@ -132,6 +139,15 @@ func (s *seat) checkJournal() error {
 	return s.adopt()
 }
 
+// poorLine has the PC remember a line that bore next to nothing: it begins with the smallest
+// batches and pages.
+func (s *seat) poorLine() error {
+	budget := binary.BigEndian.AppendUint32(nil, syncproto.MinBudgetBytes)
+	err := s.u.PutFacts(union.Fact{Bucket: "exchange", Key: []byte("budget"), Value: budget})
+	s.pc.w.note("poor line")
+	return s.deadOr(err, "remember a poor line")
+}
+
 // restart closes the program and opens it again. Sometimes the store's folder is put back
 // to an older copy meanwhile.
 func (s *seat) restart() error {
@@ -179,7 +195,7 @@ func (s *seat) exchange() error {
 	if s.power.dead {
 		return nil
 	}
-	s.held = s.held || r.Held > 0
+	s.held, s.notices = s.held || r.Held > 0, r.Notices
 	s.pc.w.trace.line("%s exchange rounds %d sent %d received %d complete %v equal %v err %d", s, r.Rounds, r.Sent, r.Received, r.Complete, r.Equal, syncproto.CodeOf(err))
 	if err := l.settled(); err != nil {
 		return err

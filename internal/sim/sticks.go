@@ -140,6 +140,9 @@ func (w *world) bringHome(x *stick) error {
 			at = append(at, s)
 		}
 	}
+	if len(at) == 0 {
+		return nil // that PC is no more
+	}
 	return one(w.dice, at).takeBundle(x.file)
 }
 
