@@ -76,7 +76,7 @@ func TestExportAnyText(t *testing.T) {
 	k, _ := kind.Embedded().Kind("member")
 	f, _ := k.Field("remark")
 	base := makePlan(t, heads+"\n"+good+"\n", sheet.Options{}).Rows[0]
-	texts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "-a", "@x", "\"q\"", "a,b", "a\nb", "_x000D_", "'x", "+86", "-5", "123456789012"}))
+	texts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"=1+1", "-a", "@x", "\"q\"", "a,b", "a\nb", "_x000D_", "'x", "\u1fefA", "+86", "-5", "123456789012"}))
 	rapid.Check(t, func(rt *rapid.T) {
 		value, _, problem := f.Parse(texts.Draw(rt, "text"))
 		if problem != nil || value == nil {

@@ -157,6 +157,7 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 func (p *parsing) text() (string, *Problem) {
 	p.s = lineEnds.Replace(p.s)
 	p.change(norm.NFC.String(p.s), syncproto.CodeNoteForm)
+	p.trim() // the canonical form of some letters is an apostrophe or a blank
 	if p.f.Style == StyleName {
 		p.name()
 	}
