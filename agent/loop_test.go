@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ const loopUnion = "330702-00001"
 type pc struct {
 	t      *testing.T
 	a      *Agent
-	set    time.Duration // how far the wall clock is from virtual time
+	set    clockSet // how far the wall clock is from virtual time
 	tries  []try
 	outage func(n int) error // of the n-th try
 	slot   schedule.Slot
@@ -38,13 +39,20 @@ type try struct {
 	why           schedule.Why
 }
 
+// clockSet is a duration that a timer sets while the loop reads it.
+type clockSet struct{ atomic.Int64 }
+
+func (c *clockSet) get() time.Duration  { return time.Duration(c.Load()) }
+func (c *clockSet) add(d time.Duration) { c.Add(int64(d)) }
+func (c *clockSet) to(d time.Duration)  { c.Store(int64(d)) }
+
 func newPC(t *testing.T, dir string, jitter func() float64) *pc {
 	p := &pc{t: t, outage: func(int) error { return nil }, slot: schedule.Slot{Minute: 23 * 60, WindowStart: 22 * 60, WindowEnd: 5 * 60}}
 	if err := os.MkdirAll(filepath.Join(dir, unionsDir, loopUnion), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	p.a, err = Open(Config{Dir: dir, Now: func() time.Time { return time.Now().Add(p.set) }, Jitter: jitter})
+	p.a, err = Open(Config{Dir: dir, Now: func() time.Time { return time.Now().Add(p.set.get()) }, Jitter: jitter})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,43 +126,43 @@ func TestLoop(t *testing.T) {
 			}
 		}, []string{"06-01 08:08 first", "06-02 08:08 catch-up", "06-03 08:08 catch-up"}},
 		{"standby over the slot: spread after waking, as after a start", func(p *pc) {
-			p.later(9*time.Hour, func() { p.set += 15 * time.Hour })
+			p.later(9*time.Hour, func() { p.set.add(15 * time.Hour) })
 			p.on(10 * time.Hour)
 		}, []string{"06-01 08:08 first", "06-02 08:09 catch-up"}},
 		{"naps of half an hour every five minutes do not put it off", func(p *pc) {
 			p.on(10 * time.Minute)
 			p.off(day)
 			for i := range 10 {
-				p.later(time.Duration(i)*5*time.Minute, func() { p.set += 30 * time.Minute })
+				p.later(time.Duration(i)*5*time.Minute, func() { p.set.add(30 * time.Minute) })
 			}
 			p.on(time.Hour)
 		}, []string{"06-01 08:08 first", "06-02 09:18 catch-up"}},
 		{"the clock set back by a year while it runs: once, and then the slot of that year", func(p *pc) {
-			p.later(time.Hour, func() { p.set -= year })
+			p.later(time.Hour, func() { p.set.add(-(year)) })
 			p.on(day)
 		}, []string{"06-01 08:08 first", "06-01 09:09 catch-up", "06-01 23:00 slot"}},
 		{"the clock set ten years forward, and back", func(p *pc) {
-			p.later(time.Hour, func() { p.set += 10 * year })
-			p.later(3*time.Hour, func() { p.set -= 10 * year })
+			p.later(time.Hour, func() { p.set.add(10 * year) })
+			p.later(3*time.Hour, func() { p.set.add(-(10 * year)) })
 			p.on(day)
 		}, []string{"06-01 08:08 first", "05-29 09:09 catch-up", "06-01 11:09 catch-up", "06-01 23:00 slot"}},
 		{"a clock that begins in 2010 whenever the PC is switched on: every day all the same", func(p *pc) {
 			for range 3 {
-				p.set = -time.Since(time.Date(2010, 1, 1, 8, 0, 0, 0, time.UTC))
+				p.set.to(-time.Since(time.Date(2010, 1, 1, 8, 0, 0, 0, time.UTC)))
 				p.on(9 * time.Hour)
 				p.off(15 * time.Hour)
 			}
 		}, []string{"01-01 08:08 first", "01-01 08:08 catch-up", "01-01 08:08 catch-up"}},
 		{"one that begins just behind the newest sync: also", func(p *pc) {
 			for i := range 3 {
-				p.set = -time.Since(time.Date(2010, 1, 1, 8, 9*min(i, 1), 0, 0, time.UTC))
+				p.set.to(-time.Since(time.Date(2010, 1, 1, 8, 9*min(i, 1), 0, 0, time.UTC)))
 				p.on(8 * time.Hour)
 				p.off(16 * time.Hour)
 			}
 		}, []string{"01-01 08:08 first", "01-01 08:17 catch-up", "01-01 08:17 catch-up"}},
 		{"set back by half an hour every half hour: the slot never comes, and yet there is a sync in time", func(p *pc) {
 			for i := range 60 {
-				p.later(time.Duration(i)*30*time.Minute+time.Hour, func() { p.set -= 29 * time.Minute })
+				p.later(time.Duration(i)*30*time.Minute+time.Hour, func() { p.set.add(-(29 * time.Minute)) })
 			}
 			p.on(26*time.Hour + 20*time.Minute)
 		}, []string{"06-01 08:08 first", "06-01 09:29 catch-up"}},
@@ -230,7 +238,7 @@ func neverFarNorBusy(t *testing.T, rt *rapid.T) {
 		length := time.Duration(rapid.IntRange(1, 40).Draw(rt, "hours on")) * time.Hour
 		for range rapid.IntRange(0, 8).Draw(rt, "jumps") {
 			by := sign.Draw(rt, "sign") * jump.Draw(rt, "jump")
-			p.later(time.Duration(rapid.IntRange(0, int(length/time.Minute)).Draw(rt, "jump at"))*time.Minute, func() { p.set += by })
+			p.later(time.Duration(rapid.IntRange(0, int(length/time.Minute)).Draw(rt, "jump at"))*time.Minute, func() { p.set.add(by) })
 		}
 		began, before := time.Now(), len(p.tries)
 		p.on(length)
@@ -249,7 +257,7 @@ func neverFarNorBusy(t *testing.T, rt *rapid.T) {
 		}
 		p.off(time.Duration(rapid.IntRange(0, 100).Draw(rt, "hours off")) * time.Hour)
 		if rapid.Bool().Draw(rt, "clock lost") {
-			p.set = -time.Since(time.Date(2010, 1, 1, 8, 0, 0, 0, time.UTC))
+			p.set.to(-time.Since(time.Date(2010, 1, 1, 8, 0, 0, 0, time.UTC)))
 		}
 	}
 }
@@ -276,7 +284,7 @@ func TestLoopSpreads(t *testing.T) {
 		morning := time.Now()
 		for i := range pcs {
 			p := newPC(t, filepath.Join(dir, fmt.Sprint(i)), g.Float64)
-			p.set = morning.Sub(time.Now()) // each in its own stretch of virtual time, all at eight
+			p.set.to(morning.Sub(time.Now())) // each in its own stretch of virtual time, all at eight
 			p.on(20 * time.Minute)
 			if len(p.tries) != 1 {
 				t.Fatalf("%d tries", len(p.tries))
