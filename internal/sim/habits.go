@@ -1,6 +1,10 @@
 package sim
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Features are what may happen in a world. What the product does not do yet is left out.
 type Features struct {
@@ -97,5 +101,15 @@ func (f *Features) names() map[string]*bool {
 	return map[string]*bool{
 		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "amnesia": &f.Amnesia, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
 		"bundles": &f.Bundles, "newcomers": &f.Newcomers, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
+	}
+}
+
+// FeatureNames names all that may happen, in order.
+func FeatureNames() []string { return slices.Sorted(maps.Keys(new(Features).names())) }
+
+// Without leaves a feature out.
+func (f *Features) Without(name string) {
+	if p := f.names()[name]; p != nil {
+		*p = false
 	}
 }
