@@ -405,3 +405,31 @@ func TestLifeOfTheSameNumber(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedBeforeItsAnswer: a frame goes bad after its change was sent and before the answer
+// comes, as with a bundle that is under way for months. The answer's page leaves the record
+// out, because the agent has the change: so it is not used, and the next one brings it.
+func TestDamagedBeforeItsAnswer(t *testing.T) {
+	c, a := synced(t, 1)
+	for i := range 2 {
+		a.Save(syncproto.Change{Kind: 2, ID: record(40 + i), Edits: []syncproto.Edit{{Field: fieldName, Value: []byte("x")}}})
+	}
+	q, sent, err := a.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Exchange(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Lose(2)
+	if _, err := a.Take(sent, r); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := a.Sync(c.Exchange); err != nil || !u.Equal {
+		t.Fatalf("%v, %+v", err, u)
+	}
+	if slices.Contains(a.Notices, syncproto.CodeDigest) || len(a.Layer()) != 3 {
+		t.Errorf("notices %v, %d records, want 3", a.Notices, len(a.Layer()))
+	}
+}
