@@ -63,7 +63,7 @@ func newHabits(d dice, f Features) habits {
 		return p
 	}
 	h := habits{
-		save: 0.2 + 0.4*d.Float64(), exchange: 0.04 + 0.32*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
+		save: 0.15 + 0.35*d.Float64(), exchange: 0.03 + 0.22*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
 		fetch: 0.1, event: 0.2, void: d.level(0.03, 0.1), decide: 0.5,
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.005, 0.05)), clock: d.level(0.01, 0.1),

@@ -82,7 +82,7 @@ func (s *seat) day() error {
 			return err
 		}
 	}
-	if d.chance(0.2) {
+	if d.chance(0.1) {
 		if err := s.look(); err != nil {
 			return err
 		}

@@ -101,7 +101,7 @@ func (w *world) play() error {
 			return err
 		}
 		if next--; next <= 0 || w.night == w.o.Nights {
-			next = w.dice.between(5, 120)
+			next = w.dice.between(10, 180)
 			if err := w.rest(); err != nil {
 				return err
 			}

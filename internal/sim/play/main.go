@@ -45,7 +45,7 @@ func run(out, progress io.Writer, env func(string) string) int {
 }
 
 // gcPercent lets worlds, which live for seconds, collect seldom: there is memory enough.
-const gcPercent = 400
+const gcPercent = 800
 
 func campaignOf(env func(string) string) (*campaign, error) {
 	c := &campaign{features: sim.Full()}
