@@ -86,7 +86,7 @@ func (c *centre) found() error {
 		Generation: first,
 	}
 	for _, f := range c.w.kinds.Files() {
-		e.Kinds = append(e.Kinds, &entrypb.KindFile{Name: f.Name, Yaml: f.Data})
+		e.Kinds = append(e.Kinds, &entrypb.KindFile{Name: f.Name, Yaml: f.Data, Version: f.Version})
 	}
 	if _, err := c.apply(e); err != nil {
 		return err

@@ -1,6 +1,10 @@
 package sim
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Features are what may happen in a world. What the product does not do yet is left out.
 type Features struct {
@@ -59,8 +63,8 @@ func newHabits(d dice, f Features) habits {
 		return p
 	}
 	h := habits{
-		save: 0.3 + 0.5*d.Float64(), exchange: 0.1 + 0.8*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
-		fetch: 0.1, event: 0.2, void: d.level(0.03, 0.15), decide: 0.5,
+		save: 0.15 + 0.35*d.Float64(), exchange: 0.03 + 0.22*d.Float64(), staff: d.level(0.1, 0.7), off: d.level(0.05, 0.5),
+		fetch: 0.1, event: 0.2, void: d.level(0.03, 0.1), decide: 0.5,
 		lineFault: d.level(0.05, 0.5), midway: d.level(0.02, 0.2), stale: d.level(0.02, 0.2),
 		crash: on(f.Crash, d.level(0.005, 0.05)), restart: d.level(0.003, 0.03), image: on(f.Images, d.level(0.005, 0.05)), clock: d.level(0.01, 0.1),
 		damage: on(f.Crash, d.level(0.02, 0.2)), full: d.level(0.005, 0.05),
@@ -97,5 +101,15 @@ func (f *Features) names() map[string]*bool {
 	return map[string]*bool{
 		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "amnesia": &f.Amnesia, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
 		"bundles": &f.Bundles, "newcomers": &f.Newcomers, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
+	}
+}
+
+// FeatureNames names all that may happen, in order.
+func FeatureNames() []string { return slices.Sorted(maps.Keys(new(Features).names())) }
+
+// Without leaves a feature out.
+func (f *Features) Without(name string) {
+	if p := f.names()[name]; p != nil {
+		*p = false
 	}
 }

@@ -38,7 +38,7 @@ func (p *pc) imageDay() error {
 	case len(p.images) == 0 || p.dice.chance(0.4):
 		p.takeImage()
 		return nil
-	case p.dice.chance(0.7) || p.clones >= maxClones:
+	case p.dice.chance(0.7) || p.clones >= maxClones || len(p.w.pcs) >= maxPCs:
 		return p.putBack(one(p.dice, p.images))
 	}
 	return p.clone(one(p.dice, p.images))

@@ -42,7 +42,7 @@ type receiptKey struct {
 type receipt struct {
 	union    string
 	position syncproto.Position
-	whole    syncproto.Hash
+	life     syncproto.Generation // of the centre that gave it
 }
 
 func newOracle() *oracle {
@@ -105,7 +105,7 @@ func (o *oracle) receipt(w *world, s *seat, q *syncpb.Request, r *syncpb.Respons
 	if was, ok := o.receipts[k]; ok && was.position > pos && w.centre.holds(was.position) && !w.troubled {
 		return w.violate("I6 %s: place %d had a receipt at %s, now at %s", s, k.seq, was.position, pos)
 	}
-	o.receipts[k] = receipt{union: s.union, position: pos}
+	o.receipts[k] = receipt{union: s.union, position: pos, life: w.centre.lineage().Newest()}
 	return nil
 }
 

@@ -82,6 +82,11 @@ func (s *seat) day() error {
 			return err
 		}
 	}
+	if d.chance(0.1) {
+		if err := s.look(); err != nil {
+			return err
+		}
+	}
 	if d.chance(h.bundle) {
 		if err := s.risky(s.writeBundle); err != nil {
 			return err
@@ -146,6 +151,24 @@ func (s *seat) poorLine() error {
 	err := s.u.PutFacts(union.Fact{Bucket: "exchange", Key: []byte("budget"), Value: budget})
 	s.pc.w.note("poor line")
 	return s.deadOr(err, "remember a poor line")
+}
+
+// look is a person who looks at what the centre and colleagues changed, and at the cases.
+func (s *seat) look() error {
+	w, ctx := s.pc.w, context.Background()
+	news, err := s.u.News(ctx)
+	if err == nil {
+		err = s.deadOr(s.u.Looked(news), "look at news")
+	}
+	if err != nil {
+		return w.violate("I7 %s: news: %v", s, err)
+	}
+	cases, err := s.u.Cases(ctx)
+	if err != nil {
+		return w.violate("I7 %s: cases: %v", s, err)
+	}
+	w.trace.line("%s looked at %d news and %d cases", s, len(news), len(cases))
+	return nil
 }
 
 // restart closes the program and opens it again. Sometimes the store's folder is put back

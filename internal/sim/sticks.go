@@ -221,4 +221,4 @@ func (w *world) newcomer() error {
 }
 
 // maxPCs bounds a world.
-const maxPCs = 16
+const maxPCs = 12

@@ -101,7 +101,7 @@ func (w *world) play() error {
 			return err
 		}
 		if next--; next <= 0 || w.night == w.o.Nights {
-			next = w.dice.between(5, 120)
+			next = w.dice.between(10, 180)
 			if err := w.rest(); err != nil {
 				return err
 			}
@@ -120,7 +120,7 @@ func (w *world) found() (err error) {
 		w.codes = append(w.codes, fmt.Sprintf("U%02d", i+1))
 	}
 	for i, code := range w.codes {
-		for k := range w.dice.between(1, 3) {
+		for k := range one(w.dice, []int{1, 1, 2, 2, 3}) {
 			unions := []string{code}
 			if k == 0 && i > 0 && w.dice.chance(0.3) {
 				unions = append(unions, w.codes[i-1])

@@ -259,7 +259,7 @@ func (a *applier) genesis(g *entrypb.Genesis) (any, error) {
 func (l *Ledger) reload() error {
 	r := l.read()
 	defer r.done()
-	kinds, err := loadKinds(r.txn)
+	kinds, err := loadKinds(r.txn, l.Versions())
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -197,8 +199,12 @@ func kindFiles(txn *badger.Txn, prefix byte) ([]*entrypb.KindFile, error) {
 	return out, err
 }
 
-// loadKinds reads the kind files that the state holds; nil before genesis.
-func loadKinds(txn *badger.Txn) (*kind.Versions, error) {
+// loadKinds reads the kind files that the state holds; nil before genesis. Where they are
+// those of have, have is given back: reading them takes longer than a night's work.
+func loadKinds(txn *badger.Txn, have *kind.Versions) (*kind.Versions, error) {
+	if same, err := holdsKinds(txn, have); err != nil || same {
+		return have, err
+	}
 	var files []kind.File
 	for _, prefix := range []byte{prefixKind, prefixOlderKind} {
 		all, err := kindFiles(txn, prefix)
@@ -221,4 +227,30 @@ func loadKinds(txn *badger.Txn) (*kind.Versions, error) {
 		return nil, fmt.Errorf("load kinds of the ledger: %w", err)
 	}
 	return v, nil
+}
+
+// holdsKinds reports whether the state holds the very files of have.
+func holdsKinds(txn *badger.Txn, have *kind.Versions) (bool, error) {
+	if have == nil {
+		return false, nil
+	}
+	files, stored := have.Files(), 0
+	for _, prefix := range []byte{prefixKind, prefixOlderKind} {
+		err := eachMessage(txn, []byte{prefix}, func(_, v []byte) error {
+			f := new(entrypb.KindFile)
+			if err := proto.Unmarshal(v, f); err != nil {
+				return fmt.Errorf("read kind file: %w", err)
+			}
+			if slices.ContainsFunc(files, func(x kind.File) bool { return x.Name == f.GetName() && bytes.Equal(x.Data, f.GetYaml()) }) {
+				stored++
+			} else {
+				stored = -1 << 30
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return stored == len(files), nil
 }

@@ -93,7 +93,7 @@ func (l *Ledger) load(db *badger.DB) error {
 	if _, err := getMessage(txn, []byte{keyMetaByte}, meta); err != nil {
 		return fmt.Errorf("read what is applied: %w", err)
 	}
-	kinds, err := loadKinds(txn)
+	kinds, err := loadKinds(txn, l.kinds)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,9 @@ func (t *taker) answers() ([]answered, error) {
 		}
 		out, all = append(out, got...), all[n:]
 	}
+	t.blind = slices.ContainsFunc(out, func(a answered) bool {
+		return a.Change == nil && a.verdict.Kind != syncproto.VerdictHeld && a.verdict.Position > t.s.Cursor
+	})
 	out = slices.DeleteFunc(out, func(a answered) bool { return a.Place.Seq == 0 })
 	slices.SortStableFunc(out, func(a, b answered) int { return cmp.Compare(a.verdict.Position, b.verdict.Position) })
 	return out, nil

@@ -51,7 +51,7 @@ func (t *taker) wanted() error {
 // page takes the feed if it starts where the layer ends.
 func (t *taker) page() error {
 	p := t.r.GetPage()
-	if p == nil || syncproto.Position(p.GetStart()) != t.s.Cursor || t.sent.Cursor != t.s.Cursor {
+	if p == nil || t.blind || syncproto.Position(p.GetStart()) != t.s.Cursor || t.sent.Cursor != t.s.Cursor {
 		return nil
 	}
 	if syncproto.Position(p.GetNext()) < t.s.Cursor {

@@ -94,6 +94,7 @@ type taker struct {
 	order []syncproto.RecordKey
 	want  []syncproto.RecordKey
 	fed   bool                         // a page was taken
+	blind bool                         // something was taken that cannot be read here any more: the page leaves its record out
 	now   map[uint64]syncproto.Verdict // of this response, by own number; nil: not made yet
 }
 

@@ -32,6 +32,9 @@ type campaign struct {
 	told   time.Time
 }
 
+// maxMinimised bounds how many worlds that failed are made smaller.
+const maxMinimised = 3
+
 // run plays all worlds and prints the last lines. A world that fails does not end the others.
 func (c *campaign) run() int {
 	began := time.Now()
@@ -113,6 +116,11 @@ func (c *campaign) report(began time.Time) int {
 	}
 	fmt.Fprintf(c.progress, "%.1f s\n", time.Since(began).Seconds())
 	slices.SortFunc(c.failed, func(a, b sim.Result) int { return int(a.Seed) - int(b.Seed) })
+	for _, r := range c.failed[:min(len(c.failed), maxMinimised)] {
+		if !c.stop {
+			fmt.Fprintf(c.progress, "seed %d fails with less: %s\n", r.Seed, c.minimise(r))
+		}
+	}
 	for _, r := range c.failed {
 		fmt.Fprintf(c.out, "FAILED seed %d: %s\nrepeat: SEED=%d UNIONS=%d NIGHTS=%d make sim\n", r.Seed, r.Violations[0].What, r.Seed, c.world, c.nights)
 	}

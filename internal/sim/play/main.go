@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 
@@ -38,9 +39,13 @@ func run(out, progress io.Writer, env func(string) string) int {
 			defer pprof.StopCPUProfile()
 		}
 	}
+	debug.SetGCPercent(gcPercent)
 	c.out, c.progress = out, progress
 	return c.run()
 }
+
+// gcPercent lets worlds, which live for seconds, collect seldom: there is memory enough.
+const gcPercent = 800
 
 func campaignOf(env func(string) string) (*campaign, error) {
 	c := &campaign{features: sim.Full()}
