@@ -31,7 +31,7 @@ func (t *taker) wanted() error {
 			return err
 		}
 		confirming := t.confirming(key)
-		if confirming && rec == nil && (t.s.Waits || t.u.Generations != nil) {
+		if confirming && rec == nil && (t.s.Waits || t.u.Generations != nil || t.unanswered(have)) {
 			continue // it may lack only what has yet to be sent again
 		}
 		if have != nil && (rec == nil && head < have.Pos || rec != nil && rec.Pos < have.Pos) && !t.s.Refetch && !confirming {
@@ -46,6 +46,17 @@ func (t *taker) wanted() error {
 		}
 	}
 	return nil
+}
+
+// unanswered reports whether a record holds an own change without a verdict: an old image has
+// lost the verdict, a page brought the change back, and a restored centre lacks it again.
+func (t *taker) unanswered(r *merge.Record) bool {
+	after := t.answeredNow()
+	own := func(d syncproto.Dot) bool { return d.Journal == t.s.Journal && d.Seq > after && d.Seq <= t.s.Head.Seq }
+	return r != nil && slices.ContainsFunc(r.Fields, func(f merge.Field) bool {
+		return slices.ContainsFunc(f.Entries, func(e merge.Entry) bool { return slices.ContainsFunc(e.Dots, own) }) ||
+			slices.ContainsFunc(f.Elements, func(e merge.Element) bool { return slices.ContainsFunc(e.Dots, own) })
+	})
 }
 
 // page takes the feed if it starts where the layer ends.
