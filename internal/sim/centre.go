@@ -36,6 +36,7 @@ type centre struct {
 	count   *counting
 	lives   int // of the centre, this one included
 	archive archive
+	bytes   io.Reader // of all gates, one after the other: no life has the bits of another
 }
 
 // newCentre founds the city.
@@ -48,7 +49,7 @@ func newCentre(w *world) (*centre, error) {
 	if err != nil {
 		return nil, fmt.Errorf("found city: %w", err)
 	}
-	c := &centre{w: w, node: node}
+	c := &centre{w: w, node: node, bytes: source(w.o.Seed, "gate")}
 	w.centre = c
 	if err := c.openLedgers(); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ var discard = slog.New(slog.DiscardHandler)
 
 func (c *centre) openGate() (err error) {
 	c.gate, err = gate.New(gate.Config{
-		Node: c.node, Ledger: c.nodes[0], Log: c, Members: c, Client: http.DefaultClient, Rand: source(c.w.o.Seed, "gate"),
+		Node: c.node, Ledger: c.nodes[0], Log: c, Members: c, Client: http.DefaultClient, Rand: c.bytes,
 		Census: func() *census.Census { return nil }, Now: c.w.clock, Logger: discard,
 	})
 	return err

@@ -104,6 +104,9 @@ func (m *model) decide(x *logged) {
 		case r.Field != 0 || m.ends[r.Dot] != nil:
 		case h == nil:
 			m.ends[r.Dot] = &decided{verb: verb}
+		case h.held && h.Union == x.Union && h.change == nil && verb == syncproto.VerbDrop:
+			h.held, h.gone = false, true
+			m.ends[r.Dot] = &decided{verb, true}
 		case h.held && h.Union == x.Union && h.change != nil && h.name() == x.name():
 			hits = append(hits, h)
 		}

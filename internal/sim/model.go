@@ -66,8 +66,15 @@ func (m *model) next(x *logged) error {
 	m.at[x.dot()], m.pos[x.Position] = x, x
 	x.held = x.Verdict.Kind == syncproto.VerdictHeld
 	if x.change == nil {
-		if !x.held {
+		early := m.ends[x.dot()]
+		dropped := early != nil && !early.done && early.verb == syncproto.VerbDrop
+		if x.held == dropped || dropped && x.Verdict.Kind != syncproto.VerdictDropped {
 			return m.w.violate("I1 %s cannot be read and is %s", x.dot(), x.Verdict.Kind)
+		}
+		if dropped {
+			early.done = true
+		} else if early != nil && !early.done {
+			delete(m.ends, x.dot())
 		}
 		return nil
 	}

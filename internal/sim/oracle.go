@@ -77,6 +77,14 @@ func (o *oracle) answer(w *world, s *seat, q *syncpb.Request, r *syncpb.Response
 			}
 		}
 	}
+	fed := map[string]bool{}
+	for _, f := range r.GetPage().GetRecords() {
+		k := fmt.Sprintf("%d %x", f.GetKind(), f.GetId())
+		if fed[k] {
+			return w.violate("I3 %s: a page carries record %s twice", s, k)
+		}
+		fed[k] = true
+	}
 	if err := o.wholeLog(w, s, q, r); err != nil {
 		return err
 	}

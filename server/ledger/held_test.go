@@ -44,10 +44,11 @@ func (p *plainLog) find(d syncproto.Dot) *plainChange {
 	return nil
 }
 
-// said is the first valid decision about a dot before position end.
+// said is the first valid decision about a dot before position end. One that was held itself,
+// because its author may not decide, decides nothing when somebody accepts it later.
 func (p *plainLog) said(d syncproto.Dot, end int) syncproto.Verb {
 	for _, x := range p.all[:end] {
-		if x.change.Verb != syncproto.VerbNone && x.state == syncproto.VerdictApplied && slices.Contains(x.change.Resolves, syncproto.FieldDot{Dot: d}) {
+		if x.change.Verb != syncproto.VerbNone && x.state == syncproto.VerdictApplied && !x.decided && slices.Contains(x.change.Resolves, syncproto.FieldDot{Dot: d}) {
 			if y := p.find(d); y == nil || y.pos > x.pos || y.decided {
 				return x.change.Verb
 			}

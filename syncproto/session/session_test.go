@@ -433,3 +433,85 @@ func TestDamagedBeforeItsAnswer(t *testing.T) {
 		t.Errorf("notices %v, %d records, want 3", a.Notices, len(a.Layer()))
 	}
 }
+
+// TestRestoredAmidPages: a fetch is cut after its first page, and then the centre is restored.
+// A record that the page passed over, because its newest change stood further on, stands
+// behind the cursor now: the fetch begins again where the last whole one ended.
+func TestRestoredAmidPages(t *testing.T) {
+	c, b, a := sessiontest.NewCentre(history), sessiontest.NewAgent("u1", 1, history), sessiontest.NewAgent("u1", 9, history)
+	save := func(ids ...int) {
+		for _, id := range ids {
+			value := bytes.Repeat([]byte{byte('a' + id)}, syncproto.MinBudgetBytes*3/4)
+			b.Save(syncproto.Change{Kind: 2, ID: record(id), Edits: []syncproto.Edit{{Field: fieldPhone, Value: value}}})
+		}
+		if _, err := b.Sync(c.Exchange); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(1, 2, 3)
+	backup := c.Backup()
+	save(1)
+	a.State.Budget = syncproto.MinBudgetBytes
+	q, sent, err := a.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Exchange(q)
+	if err != nil || !r.GetPage().GetMore() {
+		t.Fatalf("%v, more %v", err, r.GetPage().GetMore())
+	}
+	if _, err := a.Take(sent, r); err != nil {
+		t.Fatal(err)
+	}
+	c.Restore(backup, c.Lineage, 1000)
+	a.State.Budget = syncproto.MaxBatchBytes
+	if u, err := a.Sync(c.Exchange); err != nil || !u.Equal {
+		t.Fatalf("%v, %+v", err, u)
+	}
+	if slices.Contains(a.Notices, syncproto.CodeDigest) || len(a.Layer()) != 3 {
+		t.Errorf("notices %v, %d records, want 3", a.Notices, len(a.Layer()))
+	}
+}
+
+// TestAnsweredIsShownUntilItsPageComes: after an unclean stop the layer is older than the
+// verdicts. A change that was answered then stays laid over it until a page has brought it,
+// however many pages that takes.
+func TestAnsweredIsShownUntilItsPageComes(t *testing.T) {
+	c, a := synced(t, 1)
+	base, b := a.Base(), sessiontest.NewAgent("u1", 7, history)
+	for i := range 3 {
+		value := bytes.Repeat([]byte{byte('a' + i)}, syncproto.MinBudgetBytes*3/4)
+		b.Save(syncproto.Change{Kind: 2, ID: record(20 + i), Edits: []syncproto.Edit{{Field: fieldName, Value: value}}})
+	}
+	if _, err := b.Sync(c.Exchange); err != nil {
+		t.Fatal(err)
+	}
+	own := a.Save(syncproto.Change{Kind: 2, ID: record(50), Edits: []syncproto.Edit{{Field: fieldName, Value: []byte("mine")}}})
+	if _, err := a.Sync(c.Exchange); err != nil {
+		t.Fatal(err)
+	}
+	a.Rebuild(base)
+	a.State.Budget = syncproto.MinBudgetBytes
+	for rounds := 0; ; rounds++ {
+		if a.View(own.Change.Key()).Text(fieldName) != "mine" {
+			t.Fatalf("after %d rounds the change is not shown", rounds)
+		}
+		if a.State.Settled == a.State.Head.Seq {
+			if rounds < 2 {
+				t.Errorf("%d rounds, want some: the pages are too large for this test", rounds)
+			}
+			return
+		}
+		q, sent, err := a.Ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Exchange(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Take(sent, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func run(ctx context.Context, out io.Writer, env func(string) string) int {
 func soundAll(ctx context.Context, all []mutant, out io.Writer) error {
 	seen := map[string]bool{}
 	for _, m := range all {
-		key := fmt.Sprint(m.By, m.Run, m.Seed, m.Unions, m.Nights)
+		key := fmt.Sprint(m.By, m.Run, m.Args, m.Seed, m.Unions, m.Nights)
 		if seen[key] {
 			continue
 		}

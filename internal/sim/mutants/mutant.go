@@ -25,6 +25,7 @@ type mutant struct {
 	Breaks string // what a person would lose by it
 	By     string // "sim", or the package whose tests find it
 	Run    string // of tests: which; default all
+	Args   string // of tests: more arguments
 	Seed   int    // of the simulation: the first seed; default 1
 	Unions int    // default 24
 	Nights int    // default 60
@@ -73,7 +74,7 @@ func load() ([]mutant, error) {
 
 // set sets one value by its name in the list.
 func (m *mutant) set(key, value string) bool {
-	texts := map[string]*string{"file": &m.File, "breaks": &m.Breaks, "by": &m.By, "run": &m.Run}
+	texts := map[string]*string{"file": &m.File, "breaks": &m.Breaks, "by": &m.By, "run": &m.Run, "args": &m.Args}
 	numbers := map[string]*int{"seed": &m.Seed, "unions": &m.Unions, "nights": &m.Nights}
 	if to := texts[key]; to != nil {
 		*to = value
@@ -111,7 +112,7 @@ const patience = 10 * time.Minute
 // sound reports what a catcher says of the product as it is: one that fails by itself catches
 // nothing.
 func (m *mutant) sound(ctx context.Context) error {
-	none := mutant{By: m.By, Run: m.Run, Seed: m.Seed, Unions: m.Unions, Nights: m.Nights}
+	none := mutant{By: m.By, Run: m.Run, Args: m.Args, Seed: m.Seed, Unions: m.Unions, Nights: m.Nights}
 	r := none.plant(ctx)
 	if r.caught || !r.ran {
 		return fmt.Errorf("%s %s fails without a fault: %s", m.By, m.Run, r.how)
@@ -188,6 +189,7 @@ func (m *mutant) catch(ctx context.Context, program string) result {
 	} else {
 		c.Dir = filepath.FromSlash(m.By)
 		c.Args = append(c.Args, "-test.failfast", "-test.run", cmp.Or(m.Run, "."))
+		c.Args = append(c.Args, strings.Fields(m.Args)...)
 	}
 	out, err := c.CombinedOutput()
 	var exit *exec.ExitError
