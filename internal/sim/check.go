@@ -64,7 +64,7 @@ func (w *world) checkSaved(m *model) error {
 // checkReceipts: I6, what the centre gave a receipt for stands where the receipt says.
 func (w *world) checkReceipts(m *model) error {
 	for k, r := range w.oracle.receipts {
-		if _, known := w.centre.lineage().Find(r.life.Number, r.life.Random); !known || !w.centre.holds(r.position) {
+		if !w.centre.standsBy(r) {
 			continue
 		}
 		x := m.pos[r.position]

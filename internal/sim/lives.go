@@ -155,6 +155,11 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 	if err != nil {
 		return err
 	}
+	own, err := c.nodes[0].Generations()
+	if err != nil {
+		return err
+	}
+	log := past(own, base)
 	e := &entrypb.NewGeneration{Time: c.w.now.Unix()}
 	for _, g := range known {
 		var fresh bool
@@ -162,9 +167,10 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 			e.Learned = append(e.Learned, g)
 		}
 	}
-	for _, x := range lives { // a number given twice: what stands there is not certain
-		if own, ok := past(c.archive.lives, base)[x.Number]; ok && own > x.Base && twins(lives, x.Number) {
-			base = min(base, x.Base)
+	for _, x := range own { // a number given twice: what stands there is not certain
+		end, ok := log[uint16(x.GetNumber())]
+		if ok && end > syncproto.Position(x.GetBase()) && twins(lives, uint16(x.GetNumber())) {
+			base = min(base, syncproto.Position(x.GetBase()))
 		}
 	}
 	g := syncproto.Generation{Number: lives.Newest().Number + 1, Random: c.w.dice.Uint64(), Base: base, Operator: "op", Reason: "restore"}
@@ -211,8 +217,13 @@ func (c *centre) lineage() syncproto.Lineage {
 	return l
 }
 
-// holds reports whether every later life of the centre kept a position.
-func (c *centre) holds(p syncproto.Position) bool { return c.lineage().Holds(p) }
+// standsBy reports whether the centre knows the life that gave a receipt, not another one of
+// its number, and every later life kept the position.
+func (c *centre) standsBy(r receipt) bool {
+	lives := c.lineage()
+	_, known := lives.Find(r.life.Number, r.life.Random)
+	return known && lives.Holds(r.position)
+}
 
 // twins reports whether two lives have a number.
 func twins(lives syncproto.Lineage, number uint16) bool {

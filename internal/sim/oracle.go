@@ -110,7 +110,7 @@ func (o *oracle) receipt(w *world, s *seat, q *syncpb.Request, r *syncpb.Respons
 	k := receiptKey{journal: syncproto.JournalID(q.GetJournal()), seq: rc.GetPlace().GetSeq()}
 	copy(k.hash[:], rc.GetPlace().GetHash())
 	pos := syncproto.Position(rc.GetPosition())
-	if was, ok := o.receipts[k]; ok && was.position > pos && w.centre.holds(was.position) && !w.troubled {
+	if was, ok := o.receipts[k]; ok && was.position > pos && w.centre.standsBy(was) && !w.troubled {
 		return w.violate("I6 %s: place %d had a receipt at %s, now at %s", s, k.seq, was.position, pos)
 	}
 	o.receipts[k] = receipt{union: s.union, position: pos, life: w.centre.lineage().Newest()}
