@@ -81,6 +81,9 @@ func (c *centre) backUp() error {
 
 // mark tells the centre up to where every backup that is offered has the log.
 func (c *centre) mark() error {
+	if len(c.archive.offered) == 0 {
+		return nil
+	}
 	low := c.archive.offered[0].head
 	for _, b := range c.archive.offered[1:] {
 		low = common(c.archive.lives, low, b.head)

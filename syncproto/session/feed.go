@@ -34,7 +34,7 @@ func (t *taker) wanted() error {
 		if confirming && rec == nil && (t.s.Waits || t.u.Generations != nil || t.unanswered(have)) {
 			continue // it may lack only what has yet to be sent again
 		}
-		if have != nil && (rec == nil && head < have.Pos || rec != nil && rec.Pos < have.Pos) && !t.s.Refetch && !confirming {
+		if have != nil && head < have.Pos && !t.s.Refetch && !confirming {
 			continue // an own change came in meanwhile: ask again
 		}
 		if have != nil && (confirming && rec == nil || t.s.Refetch && merge.Hash(key, have) != merge.Hash(key, rec)) {

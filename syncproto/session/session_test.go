@@ -434,6 +434,52 @@ func TestDamagedBeforeItsAnswer(t *testing.T) {
 	}
 }
 
+// TestLostThereKeptHere: a restored centre gets the place of a change alone, because its frame
+// was damaged meanwhile, and so does not know which record it was of. Who keeps its bytes is
+// answered that it is lost; the record's answer, at an older position, is taken all the same.
+func TestLostThereKeptHere(t *testing.T) {
+	c, a := sessiontest.NewCentre(history), sessiontest.NewAgent("u1", 1, history)
+	b, other := sessiontest.NewAgent("u1", 9, history), sessiontest.NewAgent("u1", 8, history)
+	sync := func(agents ...*sessiontest.Agent) {
+		t.Helper()
+		for _, x := range agents {
+			if u, err := x.Sync(c.Exchange); err != nil || !u.Equal {
+				t.Fatalf("%v, wanted %v", err, x.State.Wants)
+			}
+		}
+	}
+	backup := c.Backup()
+	save := func(value string) {
+		a.Save(syncproto.Change{Kind: 2, ID: record(1), Edits: []syncproto.Edit{{Field: fieldPhone, Value: []byte(value)}}})
+		sync(a)
+	}
+	save("1")
+	sync(other)
+	save("2")
+	sync(b)
+	c.Restore(backup, c.Lineage, 1000)
+	sync(other) // the first change is there again
+	other.Save(syncproto.Change{Kind: 2, ID: record(1), Edits: []syncproto.Edit{{Field: fieldPhone, Value: []byte("3")}}})
+	sync(other)
+	b.Begin()
+	b.State.Budget = 1 // one change a request
+	for range 2 {      // it hears of the new life; it gives the first change back, and gets the record as it is now
+		q, sent, err := b.Ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Exchange(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Take(sent, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.Lose(2)
+	sync(a, b, b)
+}
+
 // TestRestoredAmidPages: a fetch is cut after its first page, and then the centre is restored.
 // A record that the page passed over, because its newest change stood further on, stands
 // behind the cursor now: the fetch begins again where the last whole one ended.
