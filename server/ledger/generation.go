@@ -97,10 +97,11 @@ func (a *applier) learn(g *entrypb.Generation) error {
 	return a.setMessage(keyLearned(uint16(g.GetNumber()), g.GetRandom()), g)
 }
 
-// watermark notes up to where every backup that is still offered has the log.
+// watermark notes up to where every backup that is still offered has this log. The backups
+// may be of another branch: then it is where the two part.
 func (a *applier) watermark(w *entrypb.Watermark) error {
 	a.raiseTime(w.GetTime())
-	a.meta.Watermark = w.GetPosition()
+	a.meta.Watermark = uint64(a.lineage.Common(syncproto.Position(w.GetPosition()), headOf(a.meta)))
 	return nil
 }
 
@@ -151,7 +152,7 @@ func (l *Ledger) lives() syncproto.Lineage {
 	return l.lineage
 }
 
-// Watermark is the position up to which every backup that is still offered has the log.
+// Watermark is the position of this log up to which every backup that is still offered has it.
 func (l *Ledger) Watermark() syncproto.Position {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -77,11 +77,48 @@ func TestNewGeneration(t *testing.T) {
 	}
 }
 
+// TestWatermark: it is a position of this log, up to where every backup offered has it too.
+// Where the backups are all of another branch it is where that one parts from this one:
+// positions are compared by number, and what is said to be archived is forgotten by agents.
+func TestWatermark(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	staff := func(id byte) {
+		n.apply(&entrypb.Staff{Actor: "a", Node: "n1", Changes: []*entrypb.StaffChange{{
+			Union: syncproto.CityUnion, Kind: 9, Id: bytes.Repeat([]byte{id}, 16), Fields: []*entrypb.FieldValue{{Field: 10, Value: []byte{'0' + id}}},
+		}}})
+	}
+	for id := range byte(3) {
+		staff(id + 1)
+	}
+	at := syncproto.MakePosition
+	n.apply(&entrypb.NewGeneration{Time: 5, Learned: []*entrypb.Generation{{Number: 2, Random: 9, Base: uint64(at(1, 1))}},
+		Next: &entrypb.Generation{Number: 3, Random: 4, Base: uint64(at(1, 3))}})
+	staff(4)
+	for _, row := range []struct {
+		why       string
+		say, want syncproto.Position
+	}{
+		{"a backup of this life", at(3, 1), at(3, 1)},
+		{"one of the life before", at(1, 2), at(1, 2)},
+		{"newer than this state", at(3, 9), n.l.Head()},
+		{"of a life that this one does not go back to: its numbers are above 1/3, and it has no more than 1/1 of this log", at(2, 7), at(1, 1)},
+		{"of a life that nobody here knows", at(7, 1), 0},
+	} {
+		n.apply(&entrypb.Watermark{Time: 6, Position: uint64(row.say)})
+		if got := n.l.Watermark(); got != row.want {
+			t.Errorf("%s: %s becomes %s, want %s", row.why, row.say, got, row.want)
+		}
+	}
+}
+
 // TestOpenFrom: a state that was put back from a snapshot is the same to the last byte and
 // goes on, in memory and on disk; damage is refused.
 func TestOpenFrom(t *testing.T) {
 	n := begun(t, Config{Memory: true})
-	n.apply(&entrypb.Watermark{Time: 1, Position: 5})
+	n.apply(&entrypb.Staff{Actor: "a", Node: "n1", Changes: []*entrypb.StaffChange{{
+		Union: syncproto.CityUnion, Kind: 9, Id: bytes.Repeat([]byte{1}, 16), Fields: []*entrypb.FieldValue{{Field: 10, Value: []byte("1")}}}}})
+	archived := n.l.Head()
+	n.apply(&entrypb.Watermark{Time: 1, Position: uint64(archived)})
 	dump := n.dump()
 	for _, cfg := range []Config{{Memory: true}, {Dir: t.TempDir(), Key: testKey}} {
 		l, err := OpenFrom(cfg, bytes.NewReader(dump))
@@ -89,7 +126,7 @@ func TestOpenFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		back := &node{t: t, l: l, index: l.Applied()}
-		if !bytes.Equal(back.dump(), dump) || l.Watermark() != 5 {
+		if !bytes.Equal(back.dump(), dump) || l.Watermark() != archived {
 			t.Error("the state differs")
 		}
 		back.apply(&entrypb.NewGeneration{Time: 5, Next: &entrypb.Generation{Number: 2, Random: 3}})
