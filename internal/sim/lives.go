@@ -178,7 +178,7 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 	}
 	g := syncproto.Generation{Number: lives.Newest().Number + 1, Random: c.w.dice.Uint64(), Base: base, Operator: "op", Reason: "restore"}
 	e.Next = c.entryOf(g)
-	c.w.trace.line("life %d begins at %s", g.Number, base)
+	c.w.trace.line("life %d/%x begins at %s, %d known", g.Number, g.Random, base, len(known))
 	if _, err := c.apply(e); err != nil {
 		return err
 	}

@@ -41,13 +41,20 @@ func (t *taker) lives() (current bool, err error) {
 	return true, t.learn(before)
 }
 
-// stranger reports whether the centre does not know the life that the request named: then it
-// answers with its list and nothing else. Its own life may have the same number, or a higher
-// one: what both then gave at one position is not the same change. An agent that names none
-// knows none.
+// stranger reports whether the centre that answered does not know the life that the request
+// named, when it answers with its list and nothing else, or the newest one that is known by
+// now: a bundle's answer may be of a request made long before. Its own life may have the same
+// number, or a higher one: what both then gave at one position is not the same change. An
+// agent that names none knows none.
 func (t *taker) stranger(lives syncproto.Lineage) bool {
-	_, known := lives.Find(t.sent.Life.Number, t.sent.Life.Random)
-	return t.r.GetPage() == nil && len(lives) > 0 && t.sent.Life.Number > 0 && !known
+	if len(lives) == 0 {
+		return false
+	}
+	unknown := func(g syncproto.Generation) bool {
+		_, ok := lives.Find(g.Number, g.Random)
+		return g.Number > 0 && !ok
+	}
+	return unknown(t.s.Lineage.Newest()) || t.r.GetPage() == nil && unknown(t.sent.Life)
 }
 
 func (t *taker) learn(before syncproto.Generation) error {

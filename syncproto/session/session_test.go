@@ -406,6 +406,46 @@ func TestLifeOfTheSameNumber(t *testing.T) {
 	}
 }
 
+// TestOldBundleInALifeOfTheSameNumber: a bundle made before a restore is answered by a life that
+// does not know of the one that its author lives in by now. It knows the life that the bundle
+// names, so it answers it whole; that answer must not be followed.
+func TestOldBundleInALifeOfTheSameNumber(t *testing.T) {
+	c, a := synced(t, 1)
+	save := func(i int) {
+		a.Save(syncproto.Change{Kind: 2, ID: record(i), Edits: []syncproto.Edit{{Field: fieldName, Value: []byte{byte('a' + i)}}}})
+	}
+	sync := func() {
+		t.Helper()
+		if u, err := a.Sync(c.Exchange); err != nil || !u.Equal || len(a.Notices) > 0 {
+			t.Fatalf("%v, %+v, notices %v", err, u, a.Notices)
+		}
+	}
+	backup := c.Backup()
+	q, sent, err := a.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Restore(backup, c.Lineage, 1000)
+	save(30)
+	sync()
+	c.Restore(backup, nil, 1<<40) // the same number again, and it sorts behind the other
+	r, err := c.Exchange(q)
+	if err != nil || r.GetPage() == nil {
+		t.Fatalf("%v, page %v", err, r.GetPage())
+	}
+	if _, err := a.Take(sent, r); err != nil {
+		t.Fatal(err)
+	}
+	if !a.State.Return || len(a.State.Lineage) != 2 {
+		t.Errorf("the answer was followed: lives %v", a.State.Lineage)
+	}
+	save(31)
+	sync()
+	if got := len(c.Positions()); got != 3 || c.Lineage.Newest().Number != 3 {
+		t.Errorf("%d changes at the centre, want 3; its lives are %v", got, c.Lineage)
+	}
+}
+
 // TestDamagedBeforeItsAnswer: a frame goes bad after its change was sent and before the answer
 // comes, as with a bundle that is under way for months. The answer's page leaves the record
 // out, because the agent has the change: so it is not used, and the next one brings it.

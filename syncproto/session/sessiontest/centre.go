@@ -98,7 +98,7 @@ func (c *Centre) Exchange(q *syncpb.Request) (*syncpb.Response, error) {
 	newest := c.Lineage.Newest()
 	at := q.GetGeneration()
 	if _, known := c.Lineage.Find(uint16(at.GetNumber()), at.GetRandom()); !known {
-		return c.fill(q, &syncpb.Response{Nonce: q.GetNonce()}, 0), nil
+		return c.fill(q, &syncpb.Response{Nonce: q.GetNonce()}), nil
 	}
 	old := at.GetNumber() != uint32(newest.Number) || at.GetRandom() != newest.Random
 	var outcomes []session.Outcome
@@ -113,7 +113,7 @@ func (c *Centre) Exchange(q *syncpb.Request) (*syncpb.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.fill(q, r, at.GetNumber()), nil
+	return c.fill(q, r), nil
 }
 
 func (c *Centre) signer() session.Signer {
@@ -122,15 +122,16 @@ func (c *Centre) signer() session.Signer {
 	}}
 }
 
-// fill adds what is not of the union's records: lives above a number, all for a stranger.
-func (c *Centre) fill(_ *syncpb.Request, r *syncpb.Response, above uint32) *syncpb.Response {
+// fill adds what is not of the union's records: all lives, to who does not name the newest.
+func (c *Centre) fill(q *syncpb.Request, r *syncpb.Response) *syncpb.Response {
 	newest := c.Lineage.Newest()
 	r.History = c.History
 	r.Generation = &syncpb.GenerationRef{Number: uint32(newest.Number), Random: newest.Random}
+	if at := q.GetGeneration(); at.GetNumber() == uint32(newest.Number) && at.GetRandom() == newest.Random {
+		return r
+	}
 	for _, g := range c.Lineage {
-		if uint32(g.Number) > above {
-			r.Generations = append(r.Generations, session.WireLife(g))
-		}
+		r.Generations = append(r.Generations, session.WireLife(g))
 	}
 	return r
 }
