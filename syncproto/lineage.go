@@ -53,26 +53,44 @@ func (l Lineage) history(number uint16) map[uint16]Position {
 
 // historyTo is history of a log up to a position.
 func (l Lineage) historyTo(end Position) map[uint16]Position {
-	out := map[uint16]Position{}
-	for {
-		out[end.Generation()] = end
-		g, ok := l.entry(end.Generation())
-		if !ok || g.Base >= end || g.Base == 0 {
-			return out
-		}
-		end = g.Base
-	}
+	out := l.before(end)
+	out[end.Generation()] = end
+	return out
 }
 
-// entry gives the life of a number. Of two with the same number, which no later life goes
-// back to, it gives the one that kept less.
-func (l Lineage) entry(number uint16) (got Generation, ok bool) {
+// before is what the life that gave position end had taken over. Of two lives with its number
+// nobody can tell which one it was: then it is what both had.
+func (l Lineage) before(end Position) map[uint16]Position {
+	var out map[uint16]Position
 	for _, g := range l {
-		if g.Number == number && (!ok || g.Base < got.Base) {
-			got, ok = g, true
+		if g.Number != end.Generation() {
+			continue
+		}
+		one := map[uint16]Position{}
+		if g.Base > 0 && g.Base < end {
+			one = l.historyTo(g.Base)
+		}
+		if out == nil {
+			out = one
+		} else {
+			out = both(out, one)
 		}
 	}
-	return got, ok
+	if out == nil {
+		return map[uint16]Position{}
+	}
+	return out
+}
+
+// both is what two histories share, life by life.
+func both(a, b map[uint16]Position) map[uint16]Position {
+	out := map[uint16]Position{}
+	for generation, end := range a {
+		if other, ok := b[generation]; ok {
+			out[generation] = min(end, other)
+		}
+	}
+	return out
 }
 
 // Holds reports whether the newest life has position p: what stands there need not be sent
@@ -116,12 +134,11 @@ func upTo(history map[uint16]Position, p Position) map[uint16]Position {
 }
 
 // shared gives the newest position that two histories have.
-func shared(a, b map[uint16]Position) Position {
-	best := Position(0)
-	for generation, end := range a { // the greatest: in any order
-		if other, ok := b[generation]; ok {
-			best = max(best, min(end, other))
-		}
+func shared(a, b map[uint16]Position) Position { return newest(both(a, b)) }
+
+func newest(history map[uint16]Position) (best Position) {
+	for _, end := range history { // the greatest: in any order
+		best = max(best, end)
 	}
 	return best
 }
@@ -134,15 +151,9 @@ func (l Lineage) Beside(head Position, others ...Generation) Position {
 	all, _ := l.With(others...)
 	base := head
 	for _, g := range others {
-		common := Position(0)
-		for generation, end := range all.historyTo(g.Base) {
-			if mine, ok := own[generation]; ok {
-				common = max(common, min(end, mine))
-			}
-		}
-		base = min(base, common)
-		if mine, ok := l.entry(g.Number); ok && own[g.Number] != 0 {
-			base = min(base, mine.Base)
+		base = min(base, shared(own, all.historyTo(g.Base)))
+		if own[g.Number] != 0 {
+			base = min(base, newest(l.before(own[g.Number])))
 		}
 	}
 	return base

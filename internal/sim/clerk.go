@@ -221,16 +221,24 @@ func (s *seat) editSet(draft *union.Draft, row union.Row) {
 	}
 }
 
-// decide settles the conflicts of a record by one of the values that stand.
+// decide settles the conflicts of a record by one of the values that stand. What a PC's kind
+// files are too old for is left to others.
 func (s *seat) decide(r record, row union.Row) error {
-	draft := union.Draft{Kind: r.kind, ID: r.id, Values: kind.Values{}, Decide: row.Conflicts}
+	draft := union.Draft{Kind: r.kind, ID: r.id, Values: kind.Values{}}
 	for _, n := range row.Conflicts {
+		if _, known := row.Kind.FieldByNumber(n); !known && n != syncproto.FieldVoid && n != syncproto.FieldSameAs {
+			continue
+		}
+		draft.Decide = append(draft.Decide, n)
 		e := one(s.pc.dice, row.Record.Field(n).Entries)
 		if e.Cleared {
 			draft.Clear = append(draft.Clear, n)
 		} else {
 			draft.Values[n] = e.Value
 		}
+	}
+	if len(draft.Decide) == 0 {
+		return nil
 	}
 	return s.saveSeen("decision", row, draft)
 }

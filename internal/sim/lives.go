@@ -104,19 +104,32 @@ func common(lives []*entrypb.Generation, a, b syncproto.Position) syncproto.Posi
 	return best
 }
 
-// past says what a log up to a position consists of: of each life its last position there.
+// past says what a log up to a position surely consists of: of each life its last position
+// there. Of two lives of one number it counts what both went back to.
 func past(lives []*entrypb.Generation, end syncproto.Position) map[uint16]syncproto.Position {
 	out := map[uint16]syncproto.Position{}
-	for end > 0 {
-		out[end.Generation()] = end
-		base := syncproto.Position(0)
-		for _, g := range lives {
-			if uint16(g.GetNumber()) == end.Generation() && (base == 0 || base > syncproto.Position(g.GetBase())) {
-				base = syncproto.Position(g.GetBase())
+	if end == 0 {
+		return out
+	}
+	first := true
+	for _, g := range lives {
+		if uint16(g.GetNumber()) != end.Generation() {
+			continue
+		}
+		one := past(lives, syncproto.Position(g.GetBase()))
+		if first {
+			out, first = one, false
+			continue
+		}
+		for n, p := range out {
+			if other, ok := one[n]; ok {
+				out[n] = min(p, other)
+			} else {
+				delete(out, n)
 			}
 		}
-		end = base
 	}
+	out[end.Generation()] = end
 	return out
 }
 
