@@ -237,6 +237,39 @@ func history(t *rapid.T) []step {
 	return rapid.Permutation(steps).Draw(t, "order of arrival")
 }
 
+// TestSeenDots: who edits a field names everybody who gave the value that stood there, so that
+// one edit supersedes it whole. Of class latest nothing may stay behind.
+func TestSeenDots(t *testing.T) {
+	for _, row := range []struct {
+		why   string
+		field syncproto.FieldNumber
+		given []string
+		seen  int
+		after []string
+	}{
+		{"two people gave the same value", name, []string{"a", "a"}, 2, []string{"new"}},
+		{"another value stands beside it: that is for a decision", name, []string{"a", "b", "a"}, 2, []string{"new", "b"}},
+		{"of class latest all values that stand there", phone, []string{"1", "2", "1"}, 3, []string{"new"}},
+	} {
+		var steps []step
+		for i, v := range row.given {
+			steps = append(steps, step{dot(i+1, 1), change(put(row.field, v))})
+		}
+		r, _ := run(steps)
+		seen := r.SeenDots(row.field, class(row.field))
+		if len(seen) != row.seen {
+			t.Errorf("%s: %v, want %d", row.why, seen, row.seen)
+		}
+		r, _ = run(append(steps, step{dot(9, 1), change(put(row.field, "new", seen...))}))
+		if got := values(r, row.field); !slices.Equal(got, row.after) {
+			t.Errorf("%s: %v stand after it", row.why, got)
+		}
+	}
+	if got := (&Record{}).SeenDots(name, syncproto.ClassAsk); got != nil {
+		t.Errorf("of an empty field %v", got)
+	}
+}
+
 // TestNothingSupersededStands, nothing unsuperseded is hidden: whatever the order of
 // arrival, a field's entries hold exactly the dots that no change has named.
 func TestNothingSupersededStands(t *testing.T) {
