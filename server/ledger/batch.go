@@ -197,7 +197,7 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 	if !c.own {
 		a.doubtsOf(key, before, res.after)
 		if key.Kind == KindCase {
-			if err := a.judgeCase(c.union, res.after); err != nil {
+			if err := a.judgeCase(c.union, before, res.after, c.change); err != nil {
 				return 0, 0, err
 			}
 		}

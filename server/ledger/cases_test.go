@@ -245,3 +245,38 @@ func TestLostCaseComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestLostCaseClosedElsewhere: in an earlier life the change came whole from another PC, so the
+// centre closed the case. That closing comes in here, where the change is lost: the question
+// stays open, though a closed case does not name the change any more.
+func TestLostCaseClosedElsewhere(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	send := func(s *entrypb.Segment) {
+		t.Helper()
+		if o := outcomes(n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}}))[0][0]; o.Refused != 0 {
+			t.Fatalf("refused: %d", o.Refused)
+		}
+	}
+	send(&entrypb.Segment{Journal: 5, First: 1, Changes: [][]byte{nil}, Gaps: []*entrypb.Gap{{Hash: bytes.Repeat([]byte{7}, 32)}}})
+	var opened syncproto.Place
+	var id syncproto.RecordID
+	if _, err := n.l.Log(0, func(it *LogItem) error {
+		if it.Place.Journal == 5 {
+			return nil
+		}
+		c, err := syncproto.DecodeChange(it.Bytes, it.Place.Journal)
+		if err == nil {
+			opened, id = it.Place, c.ID
+		}
+		return err
+	}); err != nil || opened.Seq == 0 {
+		t.Fatalf("no case: %v", err)
+	}
+	closing := syncproto.Change{Union: "u1", Kind: KindCase, ID: id, Edits: []syncproto.Edit{
+		{Field: FieldCaseState, Value: []byte(CaseClosed), Overwrote: []syncproto.Dot{opened.Dot()}},
+		{Field: caseDots, Cleared: true, Overwrote: []syncproto.Dot{opened.Dot()}}}}
+	send(&entrypb.Segment{Journal: 6, First: 1, Changes: [][]byte{closing.Encode(6)}})
+	if all, err := n.l.Cases("u1", false); err != nil || len(all) != 1 {
+		t.Errorf("%d open cases, want the one about the lost change; %v", len(all), err)
+	}
+}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,8 +12,9 @@ import (
 
 // judgeCase raises the doubt of a case anew when a change to the case itself came in: after a
 // restore the changes that an earlier life of the centre made to it come back with a refill,
-// and what they say of open and closed is not true any more.
-func (a *applier) judgeCase(union string, r *merge.Record) error {
+// and what they say of open and closed is not true any more. Before is the case as it was, r as
+// the change c left it.
+func (a *applier) judgeCase(union string, before, r *merge.Record, c *syncproto.Change) error {
 	kindNumber, _ := strconv.ParseUint(r.Text(caseKind), 10, 16) // 0: it names no record
 	field, _ := strconv.ParseUint(r.Text(caseField), 10, 16)
 	journal, _ := strconv.ParseUint(r.Text(caseJournal), 16, 64)
@@ -34,7 +36,7 @@ func (a *applier) judgeCase(union string, r *merge.Record) error {
 		}
 		return a.heldMoved(d.journal, d.key, q)
 	case d.typ == CaseHeld:
-		return a.judgeUnreadable(r.Text(caseDots))
+		return a.judgeAllUnreadable(before, r, c)
 	case d.typ == CaseConflict || d.typ == CaseVoid:
 		return a.judgeRecord(union, d)
 	}
@@ -50,6 +52,22 @@ func (a *applier) judgeFork(union string, j syncproto.JournalID) error {
 		a.raise(d)
 	} else {
 		a.raise(doubt{typ: CaseFork, journal: j})
+	}
+	return nil
+}
+
+// judgeAllUnreadable judges the change that a case without a record is about. A closed case
+// does not name it any more: then the case as it was did, or what came in does.
+func (a *applier) judgeAllUnreadable(before, r *merge.Record, c *syncproto.Change) error {
+	names := []string{r.Text(caseDots), before.Text(caseDots)}
+	if e := c.Edit(caseDots); e != nil {
+		names = append(names, string(e.Value))
+	}
+	slices.Sort(names)
+	for _, dot := range slices.Compact(names) {
+		if err := a.judgeUnreadable(dot); err != nil {
+			return err
+		}
 	}
 	return nil
 }
