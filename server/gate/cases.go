@@ -156,6 +156,9 @@ func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang s
 
 func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang string) ([]CaseHeld, error) {
 	items, err := v.Held(c.Journal, c.Record)
+	if c.Record.Kind == 0 {
+		items, err = unreadable(v, c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +175,19 @@ func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang str
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+// unreadable gives the change that a case about no record names: it can only be dropped.
+func unreadable(v *ledger.View, c *ledger.Case) ([]*ledger.LogItem, error) {
+	dot, err := parseDot(c.Dots)
+	if err != nil {
+		return nil, nil //nolint:nilerr // closed, or a case that somebody else wrote
+	}
+	item, err := v.At(dot)
+	if err != nil || item == nil {
+		return nil, err
+	}
+	return []*ledger.LogItem{item}, nil
 }
 
 func whoOf(item *ledger.LogItem) (CaseWho, bool) {
