@@ -184,8 +184,10 @@ func (k *Keeper) streaming(ctx context.Context, begun bool) {
 		}
 		err := s.catchUp(ctx)
 		if errors.Is(err, ErrGone) || syncproto.CodeOf(err) == syncproto.CodeLogAltered {
-			k.cfg.Logger.Warn("archive: the log is streamed again from a new backup", "reason", err)
 			k.needBackup()
+			if !errors.Is(err, ErrGone) {
+				k.cfg.Logger.Warn("archive: the end of the streamed log cannot be used; it begins again behind a new backup", "error", err)
+			}
 			return nil
 		}
 		if err == nil {
@@ -321,8 +323,12 @@ func (k *Keeper) mark(ctx context.Context) error {
 	}
 	lives := lineageOf(kept, k.lives())
 	p, ok, err := k.cfg.Writer.Prefix(ctx, lives)
-	if err != nil || !ok || p == k.cfg.Ledger.Watermark() {
+	if err != nil || !ok {
 		return err
+	}
+	// The backups may all be of another branch: what counts is what they have of this log.
+	if p = lives.Common(p, k.cfg.Ledger.Whole().Head); p == k.cfg.Ledger.Watermark() {
+		return nil
 	}
 	if err := k.cfg.Writer.KeepMark(ctx, p, lives); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"unionsync/internal/atomicfile"
 	"unionsync/internal/seal"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
@@ -25,6 +26,8 @@ func lifeName(e *entrypb.Generation) string {
 // KeepLives keeps the entries that the target lacks. Whoever begins a life calls it before
 // anybody hears of that life.
 func (w *Writer) KeepLives(ctx context.Context, lives ...*entrypb.Generation) error {
+	w.lives.Lock() // sealed twice, an entry has other bytes
+	defer w.lives.Unlock()
 	have, err := w.target.List(ctx, livesDir)
 	if err != nil {
 		return unusable("keep generations", w.target.String(), err)
@@ -45,7 +48,11 @@ func (w *Writer) KeepLives(ctx context.Context, lives ...*entrypb.Generation) er
 		if err != nil {
 			return fmt.Errorf("keep generation: %w", err)
 		}
-		if err := keep(ctx, w.target, lifeName(e), box); err != nil {
+		err = keep(ctx, w.target, lifeName(e), box)
+		if errors.Is(err, errDiffers) || errors.Is(err, atomicfile.ErrDiffers) { // another node keeps it at this moment?
+			_, err = w.life(ctx, lifeName(e))
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,11 @@ func (w *Writer) Prune(ctx context.Context, keepBackups int, current string, now
 			return gone, err
 		}
 		gone = append(gone, b.Name)
+		for _, p := range b.Manifest.Parts {
+			if err := w.remove(ctx, b.Manifest.at(p.Name)); err != nil {
+				return gone, err
+			}
+		}
 	}
 	if err := w.pruneParts(ctx, now); err != nil {
 		return gone, err
@@ -45,8 +50,8 @@ func (w *Writer) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// pruneParts takes away the parts of what is no backup any more, and of what never became
-// one.
+// pruneParts takes away the parts of what never became a backup, or of one whose removal was
+// cut off.
 func (w *Writer) pruneParts(ctx context.Context, now time.Time) error {
 	objects, err := w.target.List(ctx, backupsDir)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"sync"
 
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/seal"
@@ -65,11 +66,13 @@ func Sealed(ctx context.Context, t Target, ca tlsid.Fingerprint) ([]byte, error)
 	return nil, syncproto.Fail(syncproto.CodeBackupUnusable, "open archive", nil, "n", fmt.Sprint(len(names)))
 }
 
-// Writer keeps things on a target, as one node of the city.
+// Writer keeps things on a target, as one node of the city. It is safe for use by several at
+// a time, but only one may make backups.
 type Writer struct {
 	*Reader
 	own    tlsid.Own
 	sealed []byte
+	lives  sync.Mutex // held while lives are kept
 
 	partBytes, segmentBytes int // before packing
 }

@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 
 	"github.com/hashicorp/raft"
 )
@@ -46,4 +49,30 @@ func readEntries(log raft.LogStore, c *codec, after, to uint64, do func(index ui
 func (n *Node) Behind(index uint64) int64 {
 	_, bytes := n.log.after(index)
 	return bytes
+}
+
+// ReadLog calls do for each of the machine's entries behind an index in the log of a node
+// that does not run, also those that may not have been committed. It fails with
+// [ErrCompacted] when the log begins further on.
+func ReadLog(dir string, dataKey *[32]byte, after uint64, do func(index uint64, data []byte) error) (err error) {
+	var space Space
+	space.setDefaults()
+	store, err := openLog(filepath.Join(dir, "log"), space.SegmentBytes, newRaftLog(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	first, last, err := bounds(store)
+	if err != nil || last <= after {
+		return err
+	}
+	if first > after+1 {
+		return fmt.Errorf("read raft log from %d: %w", after+1, ErrCompacted)
+	}
+	c, err := newCodec(dataKey, rand.Reader, space.EntryBytes)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return readEntries(store, c, after, last, do)
 }
