@@ -52,15 +52,21 @@ func newCity(t testing.TB) *trust.City {
 // newCentre founds a centre with a state in memory.
 func newCentre(t testing.TB) *centre {
 	t.Helper()
-	return foundAt(t, newCity(t), ledger.Config{Memory: true})
-}
-
-func foundAt(t testing.TB, city *trust.City, cfg ledger.Config) *centre {
-	t.Helper()
-	l, err := ledger.Open(cfg)
+	l, err := ledger.Open(ledger.Config{Memory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return foundIn(t, newCity(t), l)
+}
+
+// foundIn founds a centre in a ledger that is empty.
+func foundIn(t testing.TB, city *trust.City, l *ledger.Ledger) *centre {
+	t.Helper()
 	c := newNode(t, city, l)
 	gen := syncproto.Generation{Number: 1, Random: 77, Operator: "test", Reason: "founded"}
 	g := &entrypb.Genesis{LogId: []byte("log id 012345678"), Time: 1000, Ca: city.Certificate().Raw, Sealed: city.Sealed(), Generation: c.entryOf(gen)}
@@ -82,16 +88,10 @@ func newNode(t testing.TB, city *trust.City, l *ledger.Ledger) *centre {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &centre{
+	return &centre{
 		t: t, city: city, own: tlsid.Own{Key: priv, Cert: cert, CA: city.Certificate()}, ledger: l, index: l.Applied(),
 		log: map[uint64][]byte{}, place: syncproto.Place{Journal: 5}, now: time.Unix(2_000_000, 0), term: 1,
 	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
 }
 
 func (c *centre) entryOf(g syncproto.Generation) *entrypb.Generation {
