@@ -4,6 +4,7 @@ package main
 import (
 	"crypto/rand"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +16,18 @@ import (
 // version is set when a release is built.
 var version = "0.1.0"
 
-func main() { os.Exit(clikit.Run(build)) }
+func main() {
+	limitMemory(512 << 20)
+	os.Exit(clikit.Run(build))
+}
+
+// limitMemory makes the collector work harder when the heap comes near to so many bytes,
+// instead of letting it double. The environment's GOMEMLIMIT wins.
+func limitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+}
 
 func build(s *clikit.Session) *cli.App {
 	return &cli.App{
@@ -24,7 +36,7 @@ func build(s *clikit.Session) *cli.App {
 		Version: version,
 		Commands: []*cli.Command{
 			initCommand(s), joinCommand(s), serveCommand(s), enrolCommand(s), orgCommand(s), kindsCommand(s), findingsCommand(s), countsCommand(s), bundleCommand(s), statusCommand(s),
-			generationCommand(s), casesCommand(s), deviceCommand(s),
+			generationCommand(s), casesCommand(s), deviceCommand(s), backupCommand(s), restoreCommand(s),
 		},
 	}
 }

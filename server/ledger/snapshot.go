@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"os"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/ristretto/v2/z"
 
 	"unionsync/syncproto"
 )
@@ -123,15 +126,18 @@ func OpenFrom(cfg Config, in io.Reader) (*Ledger, error) {
 			return nil, syncproto.Fail(syncproto.CodeServerExists, "open ledger from snapshot", nil)
 		}
 	}
+	if !cfg.Memory {
+		if err := fill(cfg, cfg.Dir, in); err != nil {
+			return nil, fmt.Errorf("open ledger from snapshot: %w", err)
+		}
+		return Open(cfg)
+	}
 	l := &Ledger{cfg: cfg, pins: map[uint64]int{}, moved: make(chan struct{})}
-	db, err := openBadger(cfg, cfg.Dir)
+	db, err := openBadger(cfg, "")
 	if err != nil {
 		return nil, err
 	}
-	if err = fillKeys(db, in); err == nil && !cfg.Memory {
-		err = db.Sync()
-	}
-	if err == nil {
+	if err = fillMemory(db, in); err == nil {
 		err = l.load(db)
 	}
 	if err != nil {
@@ -161,53 +167,95 @@ func (l *Ledger) finishSwitch() error {
 	return nil
 }
 
-// fill writes a snapshot's keys into a new store at dir.
+// How a snapshot's keys are written. Keys come in order, so they go straight into tables of
+// the last level: nothing is sorted, logged or compacted. The store builds up to 16 tables at
+// a time, each held a few times over: see tableBytes.
+const fillBatch = 1 << 20 // bytes handed over at once
+
+// fill writes a snapshot's keys into a new store at dir, durably.
 func fill(cfg Config, dir string, in io.Reader) error {
 	db, err := openBadger(cfg, dir)
 	if err != nil {
 		return err
 	}
-	err = fillKeys(db, in)
+	w := db.NewStreamWriter()
+	err = w.Prepare()
+	if err == nil {
+		if err = fillTables(w, in); err == nil {
+			err = w.Flush()
+		} else {
+			w.Cancel()
+		}
+	}
 	if err == nil {
 		err = db.Sync()
 	}
 	return errors.Join(err, db.Close())
 }
 
-func fillKeys(db *badger.DB, in io.Reader) error {
-	sum := sha256.New()
-	r := &summing{r: bufio.NewReaderSize(in, 1<<16), sum: sum}
-	magic := make([]byte, len(snapshotMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != snapshotMagic {
-		return fmt.Errorf("not a snapshot of a ledger: %w", err)
+func fillTables(w *badger.StreamWriter, in io.Reader) error {
+	buf := z.NewBuffer(fillBatch+maxSnapshotValue, "snapshot")
+	defer func() { _ = buf.Release() }() // it is of plain memory
+	err := eachKey(in, func(key, value []byte) error {
+		badger.KVToBuffer(&pb.KV{Key: key, Value: value, Version: 1, StreamId: 1}, buf)
+		if buf.LenNoPadding() < fillBatch {
+			return nil
+		}
+		defer buf.Reset()
+		return w.Write(buf)
+	})
+	if err != nil {
+		return err
 	}
+	if err := w.Write(buf); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	return nil
+}
+
+// fillMemory is fill for a store in memory.
+func fillMemory(db *badger.DB, in io.Reader) error {
 	batch := db.NewWriteBatchAt(1)
 	defer batch.Cancel()
-	var n uint64
-	for {
-		key, err := readLengthed(r, maxSnapshotKey)
-		if err != nil {
-			return err
-		}
-		if len(key) == 0 {
-			break
-		}
-		value, err := readLengthed(r, maxSnapshotValue)
-		if err != nil {
-			return err
-		}
-		if err := batch.Set(key, value); err != nil {
-			return fmt.Errorf("write key: %w", err)
-		}
-		n++
-	}
-	if err := r.checkTail(n); err != nil {
+	if err := eachKey(in, batch.Set); err != nil {
 		return err
 	}
 	if err := batch.Flush(); err != nil {
 		return fmt.Errorf("write keys: %w", err)
 	}
 	return nil
+}
+
+// eachKey calls do for each key of a snapshot with its value, which do may keep, and checks
+// that the snapshot is whole.
+func eachKey(in io.Reader, do func(key, value []byte) error) error {
+	sum := sha256.New()
+	r := &summing{r: bufio.NewReaderSize(in, 1<<16), sum: sum}
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != snapshotMagic {
+		return fmt.Errorf("not a snapshot of a ledger: %w", err)
+	}
+	var last []byte
+	for n := uint64(0); ; n++ {
+		key, err := readLengthed(r, maxSnapshotKey)
+		if err != nil {
+			return err
+		}
+		if len(key) == 0 {
+			return r.checkTail(n)
+		}
+		if bytes.Compare(key, last) <= 0 {
+			return errors.New("the keys are not in order")
+		}
+		value, err := readLengthed(r, maxSnapshotValue)
+		if err != nil {
+			return err
+		}
+		if err := do(key, value); err != nil {
+			return fmt.Errorf("write key: %w", err)
+		}
+		last = key
+	}
 }
 
 func readLengthed(r *summing, most uint64) ([]byte, error) {
