@@ -16,8 +16,11 @@ import (
 type ClusterStatus struct {
 	Leader string       `json:"leader"` // "" when there is none, or nobody answers
 	Voters int          `json:"voters"`
-	Need   int          `json:"need"`  // voters that must work
-	Spare  int          `json:"spare"` // how many more may fail; negative: nothing can be taken in
+	Need   int          `json:"need"`   // voters that must work
+	Spare  int          `json:"spare"`  // how many more may fail; negative: nothing can be taken in
+	Halted bool         `json:"halted"` // the states differ without a majority: the centre only reads
+	Check  uint64       `json:"check"`  // raft index of the newest comparison of the states; 0: none
+	Digest string       `json:"digest"` // that a majority had of the part compared; "": not known yet
 	Nodes  []NodeStatus `json:"nodes"`
 }
 
@@ -38,11 +41,14 @@ type NodeStatus struct {
 	Snapshot    uint64 `json:"snapshot"`
 	LogBytes    int64  `json:"log_bytes"`
 	Head        string `json:"head"`
+	Level       uint32 `json:"level"` // up to which entries may be proposed
+	Knows       uint32 `json:"knows"` // the newest level that its program knows
+	State       string `json:"state"` // equal, differs, or unknown: what the majority says of its state
 }
 
 // Whole reports whether there is a leader and every node works.
 func (s *ClusterStatus) Whole() bool {
-	return s.Leader != "" && !slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return !n.Answers })
+	return s.Leader != "" && !s.Halted && !slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return !n.Answers || n.State == "differs" })
 }
 
 // Cluster asks one node who belongs to the centre, and then each how it stands.
@@ -71,6 +77,7 @@ func (a *Admin) Cluster(ctx context.Context) (*ClusterStatus, error) {
 			working++
 		}
 	}
+	out.compare(stands)
 	for i := range out.Nodes {
 		if n := &out.Nodes[i]; n.Answers && n.Applied < applied {
 			n.Lag = applied - n.Applied
@@ -79,6 +86,29 @@ func (a *Admin) Cluster(ctx context.Context) (*ClusterStatus, error) {
 	out.Need = out.Voters/2 + 1
 	out.Spare = working - out.Need
 	return out, nil
+}
+
+// compare puts together what the nodes know of each other's states. The one that has applied
+// most knows best.
+func (s *ClusterStatus) compare(stands []*gate.Status) {
+	var best *gate.Status
+	for _, st := range stands {
+		if st != nil && (best == nil || st.Applied > best.Applied) {
+			best = st
+		}
+	}
+	if best == nil || best.Check.Index == 0 {
+		return
+	}
+	s.Halted, s.Check, s.Digest = best.Halted != 0, best.Check.Index, best.Check.Sum
+	for i := range s.Nodes {
+		switch n := &s.Nodes[i]; {
+		case slices.Contains(best.Check.Differ, n.Node):
+			n.State = "differs"
+		case n.Answers && !s.Halted:
+			n.State = "equal"
+		}
+	}
 }
 
 // statusOf asks one member, for a bounded time; nil if it does not answer.
@@ -97,11 +127,12 @@ func (a *Admin) statusOf(ctx context.Context, m gate.Member) *gate.Status {
 }
 
 func nodeStatus(m gate.Member, st *gate.Status) NodeStatus {
-	n := NodeStatus{Node: m.ID, API: m.API, Raft: m.Raft, Voter: m.Voter, Role: "silent", LastContact: -1}
+	n := NodeStatus{Node: m.ID, API: m.API, Raft: m.Raft, Voter: m.Voter, Role: "silent", LastContact: -1, State: "unknown"}
 	if st == nil {
 		return n
 	}
 	n.Answers, n.Role, n.Version, n.Applied, n.Head = true, st.Role, st.Version, st.Applied, st.Head
+	n.Level, n.Knows = st.Level, st.Knows
 	n.Commit, n.Snapshot, n.LogBytes, n.LastContact = st.Raft.Commit, st.Raft.Snapshot, st.Raft.LogBytes, st.Raft.LastContact
 	return n
 }

@@ -18,7 +18,7 @@ import (
 
 // lead is what this node does when it begins to lead: it founds the centre if there is
 // none, and notes its own addresses, also for raft: a node that leads from a new address was
-// elected without the others knowing it. ctx ends with the lead.
+// elected without the others knowing it. Then it tends the cluster. ctx ends with the lead.
 func (n *Node) lead(ctx context.Context, term uint64) {
 	err := func() error {
 		if !n.ledger.Ready() {
@@ -31,6 +31,7 @@ func (n *Node) lead(ctx context.Context, term uint64) {
 	if err != nil && ctx.Err() == nil {
 		n.opt.Log.Error("lead begun badly", "term", term, "error", err)
 	}
+	n.tend(ctx)
 }
 
 // bootstrap makes this node the first member, on the founder's first start only: a founder

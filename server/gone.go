@@ -28,7 +28,7 @@ const (
 func (n *Node) runBelonging(ctx context.Context) error {
 	tick := time.NewTicker(lookPause)
 	defer tick.Stop()
-	was, silent := false, 0
+	silent := 0
 	for {
 		select {
 		case <-tick.C:
@@ -36,8 +36,7 @@ func (n *Node) runBelonging(ctx context.Context) error {
 			return ctx.Err()
 		}
 		in := slices.ContainsFunc(n.cluster.Servers(), func(s cluster.Server) bool { return s.ID == n.opt.Config.ID })
-		if !was {
-			was = n.isMember()
+		if !n.joined.Load() {
 			continue
 		}
 		if id, _ := n.cluster.Leader(); id != "" {

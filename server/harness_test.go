@@ -55,6 +55,7 @@ type testCity struct {
 	heartbeat string
 	capacity  gate.Capacity
 	env       func(name string) string // nil: nothing is set
+	checks    time.Duration            // between two checks of the states; 0: as in real life
 	nodes     []*running
 }
 
@@ -98,7 +99,7 @@ func (c *testCity) start(dir string) *running {
 	ready := make(chan Ready, 1)
 	log := slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", cfg.ID)
 	n, err := Open(Options{
-		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity,
+		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity, Checks: c.checks,
 		Ready: func(r Ready) { ready <- r },
 	})
 	if err != nil {

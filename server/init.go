@@ -17,6 +17,7 @@ import (
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
 	"unionsync/internal/rpc/wire"
+	"unionsync/server/ledger"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
 )
@@ -142,7 +143,7 @@ func askToJoin(ctx context.Context, centre string, j *trust.Joining, c *Config) 
 	defer client.CloseIdleConnections()
 	r, err := unionrpcconnect.NewAdminClient(client, centre, wire.ClientOptions(syncproto.MaxRequestBytes)).
 		Join(ctx, connect.NewRequest(&unionrpc.JoinRequest{
-			Node: c.ID, PublicKey: j.Public(), Proof: j.Proof(), Hosts: c.hosts(),
+			Node: c.ID, PublicKey: j.Public(), Proof: j.Proof(), Hosts: c.hosts(), Level: ledger.KnownLevel(),
 		}))
 	if err != nil {
 		return nil, wire.Decode("join", err)

@@ -81,12 +81,18 @@ var (
 
 // Propose implements gate.Log.
 func (r *replicated) Propose(ctx context.Context, entry []byte) (any, error) {
+	if at := r.l.Halted(); at != 0 && !ledger.Housekeeping(entry) {
+		return nil, readOnly("propose")
+	}
 	res, _, err := r.node.Propose(ctx, entry)
 	return res, err
 }
 
 // Commit implements gate.Log.
 func (r *replicated) Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error) {
+	if r.l.Halted() != 0 {
+		return nil, readOnly("commit item")
+	}
 	b, err := proto.Marshal(item)
 	if err != nil {
 		return nil, fmt.Errorf("encode item: %w", err)
@@ -100,6 +106,11 @@ func (r *replicated) Commit(ctx context.Context, item *entrypb.Item) ([]session.
 		return nil, fmt.Errorf("commit item: a result of type %T", res)
 	}
 	return out, nil
+}
+
+// readOnly refuses what would change a state about which the nodes do not agree.
+func readOnly(op string) error {
+	return syncproto.Fail(syncproto.CodeReadOnly, op, nil, "seconds", "600")
 }
 
 // Leads implements gate.Log.

@@ -14,6 +14,7 @@ import (
 	"unionsync/internal/rpc/wire"
 	"unionsync/server/census"
 	"unionsync/server/gate"
+	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
@@ -45,6 +46,7 @@ func (n *Node) runMembership(ctx context.Context) error {
 			n.opt.Log.Debug("not a member yet", "error", err)
 		}
 	}
+	n.joined.Store(true)
 	if err := n.founded(); err != nil {
 		return err
 	}
@@ -79,6 +81,7 @@ func (n *Node) isMember() bool {
 func (n *Node) self() *entrypb.Node {
 	return &entrypb.Node{
 		Id: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw, Version: n.opt.Version,
+		Level: ledger.KnownLevel(),
 	}
 }
 
@@ -91,7 +94,7 @@ func (n *Node) askForVote(ctx context.Context) error {
 	}
 	q := &unionrpc.JoinRequest{
 		Node: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw,
-		Applied: n.ledger.Applied(), Version: n.opt.Version,
+		Applied: n.ledger.Applied(), Version: n.opt.Version, Level: ledger.KnownLevel(),
 	}
 	errs := []error{errors.New("no other node is known")}
 	for _, a := range addresses {

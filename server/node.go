@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,8 @@ type Options struct {
 	World   World
 	Log     *slog.Logger
 	Version string
+	// Checks is how often a part of the nodes' states is compared; default 1 minute.
+	Checks time.Duration
 	// Capacity bounds what the door does at once; zero values mean its defaults.
 	Capacity gate.Capacity
 	// Ready is called once, when the node answers and belongs to the centre; may be nil.
@@ -54,7 +57,9 @@ type Node struct {
 	client   *http.Client // to the other nodes
 	listener net.Listener
 	url      string
-	logID    []byte // of the raft log that this node belongs to
+	logID    []byte        // of the raft log that this node belongs to
+	joined   atomic.Bool   // this node has been a member since its start
+	starts   atomic.Uint64 // of nodes, that this one was told of
 }
 
 // Open opens identity, door, state and log, in this order: a second process on the same
@@ -62,7 +67,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openLogID, n.openCluster, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -134,7 +139,7 @@ func (n *Node) openGate() error {
 	}
 	log := &replicated{node: n.cluster, items: n.items, l: n.ledger}
 	n.gate, err = gate.New(gate.Config{
-		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Cluster: log, LogID: n.logID, Census: n.census.Load, Client: n.client,
+		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Cluster: log, LogID: n.logID, Started: func(string) { n.starts.Add(1) }, Census: n.census.Load, Client: n.client,
 		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
 	})
 	return err
@@ -161,6 +166,7 @@ func (n *Node) Run(ctx context.Context) error {
 	upper.Go(func() error { return ended(above, "census", n.runCensus(above)) })
 	upper.Go(func() error { return ended(above, "membership", n.runMembership(above)) })
 	upper.Go(func() error { return ended(above, "membership", n.runBelonging(above)) })
+	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()

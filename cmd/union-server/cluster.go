@@ -12,6 +12,7 @@ func clusterCommand(s *clikit.Session) *cli.Command {
 		Usage: s.T("server.cluster_usage"),
 		Subcommands: []*cli.Command{
 			clusterStatusCommand(s), joinCommand(s), clusterLeaveCommand(s), clusterTransferCommand(s), clusterRecoverCommand(s),
+			clusterRebuildCommand(s),
 		},
 	}
 }

@@ -49,6 +49,14 @@ func clusterOutcome(s *clikit.Session, st *server.ClusterStatus) error {
 			s.Note(s.T("server.node_silent", "node", n.Node))
 		}
 	}
+	for _, n := range st.Nodes {
+		if n.State == "differs" {
+			s.Note(s.T("server.node_differs", "node", n.Node))
+		}
+	}
+	if st.Halted {
+		s.Note(s.T("server.halted"))
+	}
 	if st.Whole() {
 		return nil
 	}
@@ -58,7 +66,7 @@ func clusterOutcome(s *clikit.Session, st *server.ClusterStatus) error {
 func printCluster(s *clikit.Session, st *server.ClusterStatus) error {
 	t := clikit.Table{Head: []string{
 		s.T("server.node"), s.T("server.role"), s.T("server.voter"), s.T("server.addresses"), s.T("server.program"),
-		s.T("server.applied"), s.T("server.lag"), s.T("server.last_contact"),
+		s.T("server.data_level"), s.T("server.applied"), s.T("server.lag"), s.T("server.last_contact"), s.T("server.state"),
 	}}
 	for _, n := range st.Nodes {
 		contact := "-"
@@ -67,7 +75,7 @@ func printCluster(s *clikit.Session, st *server.ClusterStatus) error {
 		}
 		t.Rows = append(t.Rows, []string{
 			n.Node, s.T("server.role_" + n.Role), yesNo(s, n.Voter), n.API, n.Version,
-			strconv.FormatUint(n.Applied, 10), strconv.FormatUint(n.Lag, 10), contact,
+			fmt.Sprintf("%d/%d", n.Level, n.Knows), strconv.FormatUint(n.Applied, 10), strconv.FormatUint(n.Lag, 10), contact, s.T("server.state_" + n.State),
 		})
 	}
 	if err := s.PrintTable(t); err != nil {

@@ -87,12 +87,14 @@ type Member struct {
 
 // Config is what a gate needs. Fields with a default may be left out.
 type Config struct {
-	Node     *trust.Node
-	Ledger   *ledger.Ledger
-	Log      Log
-	Members  Members
-	Cluster  Cluster               // nil: who belongs to the cluster cannot be changed here
-	LogID    []byte                // names the raft log, for nodes that join
+	Node    *trust.Node
+	Ledger  *ledger.Ledger
+	Log     Log
+	Members Members
+	Cluster Cluster // nil: who belongs to the cluster cannot be changed here
+	LogID   []byte  // names the raft log, for nodes that join
+	// Started is told, at the leader, of each node that has started; may be nil.
+	Started  func(node string)
 	Census   func() *census.Census // nil until there is one
 	Client   *http.Client          // to other nodes, with this node's certificate
 	Rand     io.Reader

@@ -14,6 +14,7 @@ import (
 
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
@@ -64,6 +65,9 @@ func (g *Gate) certify(q *unionrpc.JoinRequest) (*unionrpc.JoinResponse, error) 
 	if err := g.cfg.Node.Key.CheckJoin(q.GetPublicKey(), q.GetProof()); err != nil {
 		return nil, err
 	}
+	if err := g.checkLevel(q); err != nil {
+		return nil, err
+	}
 	if err := tlsid.CheckID(tlsid.RoleNode, q.GetNode()); err != nil || len(q.GetPublicKey()) != ed25519.PublicKeySize {
 		return nil, syncproto.Fail(syncproto.CodeInvalid, op, err, "what", "node")
 	}
@@ -95,6 +99,9 @@ func (g *Gate) list(ctx context.Context, q *unionrpc.JoinRequest) (*unionrpc.Joi
 	if err := g.checkListing(q); err != nil {
 		return nil, err
 	}
+	if err := g.checkLevel(q); err != nil {
+		return nil, err
+	}
 	d := g.cfg.Members.Describe()
 	m := d.member(q.GetNode())
 	if g.cfg.Cluster != nil && (m == nil || !m.Voter && m.Raft != q.GetRaftAddress()) {
@@ -113,6 +120,15 @@ func (g *Gate) list(ctx context.Context, q *unionrpc.JoinRequest) (*unionrpc.Joi
 	return &unionrpc.JoinResponse{Addresses: addresses}, err
 }
 
+// checkLevel refuses a node whose program is too old for the state.
+func (g *Gate) checkLevel(q *unionrpc.JoinRequest) error {
+	level, knows := g.cfg.Ledger.Level(), max(q.GetLevel(), 1)
+	if knows >= level {
+		return nil
+	}
+	return syncproto.Fail(syncproto.CodeLevelUnknown, "join", nil, "level", fmt.Sprint(level), "knows", fmt.Sprint(knows))
+}
+
 // nearlyAll is by how many entries a node may be behind that gets its vote: what a busy
 // centre commits in a few seconds.
 const nearlyAll = 256
@@ -120,7 +136,7 @@ const nearlyAll = 256
 func nodeOf(q *unionrpc.JoinRequest) *entrypb.Node {
 	return &entrypb.Node{
 		Id: q.GetNode(), RaftAddress: q.GetRaftAddress(), ApiAddress: q.GetApiAddress(), Certificate: q.GetCertificate(),
-		Version: clip(q.GetVersion(), maxVersion),
+		Version: clip(q.GetVersion(), maxVersion), Level: q.GetLevel(),
 	}
 }
 
@@ -131,6 +147,7 @@ func (g *Gate) ListSelf(ctx context.Context, raft, api string) error {
 	}
 	return g.Register(ctx, &entrypb.Node{
 		Id: g.cfg.Node.ID(), RaftAddress: raft, ApiAddress: api, Certificate: g.cfg.Node.Own.Cert.Raw, Version: clip(g.cfg.Version, maxVersion),
+		Level: ledger.KnownLevel(),
 	})
 }
 
@@ -182,5 +199,6 @@ func (g *Gate) Register(ctx context.Context, n *entrypb.Node) error {
 // SameNode reports whether a node is noted as it says that it is.
 func SameNode(noted, is *entrypb.Node) bool {
 	return noted != nil && noted.GetRaftAddress() == is.GetRaftAddress() && noted.GetApiAddress() == is.GetApiAddress() &&
-		bytes.Equal(noted.GetCertificate(), is.GetCertificate()) && noted.GetVersion() == is.GetVersion()
+		bytes.Equal(noted.GetCertificate(), is.GetCertificate()) && noted.GetVersion() == is.GetVersion() &&
+		ledger.NodeLevel(noted) == ledger.NodeLevel(is)
 }

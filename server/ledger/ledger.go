@@ -36,6 +36,7 @@ type Ledger struct {
 	meta    *entrypb.Meta     // as committed
 	kinds   *kind.Versions    // nil before genesis
 	lineage syncproto.Lineage // every life known; empty before genesis
+	checked Checked           // the own answer to the newest check since the start
 	moved   chan struct{}     // closed and replaced when the head moves
 }
 
@@ -69,6 +70,7 @@ func openBadger(cfg Config, dir string) (*badger.DB, error) {
 		WithCompression(options.Snappy).
 		WithNumVersionsToKeep(1).
 		WithDetectConflicts(false).
+		WithChecksumVerificationMode(options.OnBlockRead). // a damaged block is an error, not another state
 		WithMetricsEnabled(false)
 	if cfg.Key != nil {
 		o = o.WithEncryptionKey(cfg.Key[:])
@@ -92,6 +94,9 @@ func (l *Ledger) load(db *badger.DB) error {
 	meta := new(entrypb.Meta)
 	if _, err := getMessage(txn, []byte{keyMetaByte}, meta); err != nil {
 		return fmt.Errorf("read what is applied: %w", err)
+	}
+	if err := knows("open ledger", levelIn(meta)); err != nil {
+		return err
 	}
 	kinds, err := loadKinds(txn, l.kinds)
 	if err != nil {

@@ -196,6 +196,9 @@ func fillKeys(db *badger.DB, in io.Reader) error {
 		if err != nil {
 			return err
 		}
+		if err := mayOpen(key, value); err != nil {
+			return err
+		}
 		if err := batch.Set(key, value); err != nil {
 			return fmt.Errorf("write key: %w", err)
 		}

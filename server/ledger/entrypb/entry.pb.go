@@ -1691,7 +1691,7 @@ func (x *Watermark) GetPosition() uint64 {
 	return 0
 }
 
-// NodeLeft takes a node out: type 20. Level 2.
+// NodeLeft takes a node out: type 20.
 type NodeLeft struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
