@@ -375,6 +375,17 @@ func (c *testCity) state(n *running) settled {
 	if _, err := c.admin(n).Status(c.t.Context()); err != nil { // commits pooled notes at the leader
 		c.t.Fatal(err)
 	}
+	for {
+		applied := n.ledger.Applied()
+		s := settled{applied, n.ledger.Head(), c.hash(n)}
+		if n.ledger.Applied() == applied {
+			return s
+		} // it moved on meanwhile, as by an answer to a check
+	}
+}
+
+func (c *testCity) hash(n *running) string {
+	c.t.Helper()
 	s, err := n.ledger.Snapshot()
 	if err != nil {
 		c.t.Fatal(err)
@@ -384,7 +395,7 @@ func (c *testCity) state(n *running) settled {
 	if err := s.Stream(h); err != nil {
 		c.t.Fatal(err)
 	}
-	return settled{n.ledger.Applied(), n.ledger.Head(), hex.EncodeToString(h.Sum(nil))}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // caughtUp waits until a node has applied as much as another.

@@ -65,9 +65,6 @@ func (g *Gate) certify(q *unionrpc.JoinRequest) (*unionrpc.JoinResponse, error) 
 	if err := g.cfg.Node.Key.CheckJoin(q.GetPublicKey(), q.GetProof()); err != nil {
 		return nil, err
 	}
-	if err := g.checkLevel(q); err != nil {
-		return nil, err
-	}
 	if err := tlsid.CheckID(tlsid.RoleNode, q.GetNode()); err != nil || len(q.GetPublicKey()) != ed25519.PublicKeySize {
 		return nil, syncproto.Fail(syncproto.CodeInvalid, op, err, "what", "node")
 	}
@@ -75,6 +72,9 @@ func (g *Gate) certify(q *unionrpc.JoinRequest) (*unionrpc.JoinResponse, error) 
 		if err == nil {
 			err = syncproto.Fail(syncproto.CodeNodeExists, op, nil, "node", q.GetNode())
 		}
+		return nil, err
+	}
+	if err := g.checkLevel(q); err != nil {
 		return nil, err
 	}
 	cert, err := g.cfg.Node.City.SignNode(q.GetPublicKey(), q.GetNode(), q.GetHosts(), g.cfg.Now())
