@@ -46,6 +46,7 @@ type running struct {
 	dir   string
 	ready Ready
 	stop  func() error
+	over  chan struct{} // closed when it has ended
 }
 
 // testCity is a centre of a few nodes.
@@ -54,6 +55,7 @@ type testCity struct {
 	heartbeat string
 	capacity  gate.Capacity
 	env       func(name string) string // nil: nothing is set
+	checks    time.Duration            // between two checks of the states; 0: as in real life
 	nodes     []*running
 }
 
@@ -103,7 +105,7 @@ func (c *testCity) start(dir string) *running {
 	ready := make(chan Ready, 1)
 	log := slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", cfg.ID)
 	n, err := Open(Options{
-		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity,
+		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity, Checks: c.checks,
 		Ready: func(r Ready) { ready <- r },
 	})
 	if err != nil {
@@ -111,8 +113,11 @@ func (c *testCity) start(dir string) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	r := &running{Node: n, dir: dir}
+	r := &running{Node: n, dir: dir, over: make(chan struct{})}
+	go func() {
+		ended <- n.Run(ctx)
+		close(r.over)
+	}()
 	stopped := false
 	r.stop = func() error {
 		if stopped {
@@ -380,6 +385,17 @@ func (c *testCity) state(n *running) settled {
 	if _, err := c.admin(n).Status(c.t.Context()); err != nil { // commits pooled notes at the leader
 		c.t.Fatal(err)
 	}
+	for {
+		applied := n.ledger.Applied()
+		s := settled{applied, n.ledger.Head(), c.hash(n)}
+		if n.ledger.Applied() == applied {
+			return s
+		} // it moved on meanwhile, as by an answer to a check
+	}
+}
+
+func (c *testCity) hash(n *running) string {
+	c.t.Helper()
 	s, err := n.ledger.Snapshot()
 	if err != nil {
 		c.t.Fatal(err)
@@ -389,7 +405,7 @@ func (c *testCity) state(n *running) settled {
 	if err := s.Stream(h); err != nil {
 		c.t.Fatal(err)
 	}
-	return settled{n.ledger.Applied(), n.ledger.Head(), hex.EncodeToString(h.Sum(nil))}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // caughtUp waits until a node has applied as much as another.

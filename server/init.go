@@ -17,6 +17,7 @@ import (
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
 	"unionsync/internal/rpc/wire"
+	"unionsync/server/ledger"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
 )
@@ -44,6 +45,13 @@ func Init(dir string, c Config, w World) (*Made, error) {
 	}
 	n, err := trust.Init(dir, trust.Founding{City: c.City, NodeID: c.ID, Hosts: c.hosts(), Rand: w.Rand, Now: w.Now()})
 	if err != nil {
+		return nil, err
+	}
+	id, err := newLogID(w.Rand)
+	if err != nil {
+		return nil, err
+	}
+	if err := saveLogID(dir, id); err != nil {
 		return nil, err
 	}
 	return made(dir, &c, n)
@@ -108,6 +116,9 @@ func Join(ctx context.Context, dir string, c Config, j Joining, w World) (*Made,
 	if err := saveNodes(dir, append([]string{centre}, r.GetAddresses()...)); err != nil {
 		return nil, err
 	}
+	if err := saveLogID(dir, r.GetLogId()); err != nil {
+		return nil, err
+	}
 	return made(dir, &c, n)
 }
 
@@ -132,7 +143,7 @@ func askToJoin(ctx context.Context, centre string, j *trust.Joining, c *Config) 
 	defer client.CloseIdleConnections()
 	r, err := unionrpcconnect.NewAdminClient(client, centre, wire.ClientOptions(syncproto.MaxRequestBytes)).
 		Join(ctx, connect.NewRequest(&unionrpc.JoinRequest{
-			Node: c.ID, PublicKey: j.Public(), Proof: j.Proof(), Hosts: c.hosts(),
+			Node: c.ID, PublicKey: j.Public(), Proof: j.Proof(), Hosts: c.hosts(), Level: ledger.KnownLevel(),
 		}))
 	if err != nil {
 		return nil, wire.Decode("join", err)

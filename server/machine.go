@@ -76,16 +76,23 @@ type replicated struct {
 var (
 	_ gate.Log     = (*replicated)(nil)
 	_ gate.Members = (*replicated)(nil)
+	_ gate.Cluster = (*replicated)(nil)
 )
 
 // Propose implements gate.Log.
 func (r *replicated) Propose(ctx context.Context, entry []byte) (any, error) {
+	if at := r.l.Halted(); at != 0 && !ledger.Housekeeping(entry) {
+		return nil, readOnly("propose")
+	}
 	res, _, err := r.node.Propose(ctx, entry)
 	return res, err
 }
 
 // Commit implements gate.Log.
 func (r *replicated) Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error) {
+	if r.l.Halted() != 0 {
+		return nil, readOnly("commit item")
+	}
 	b, err := proto.Marshal(item)
 	if err != nil {
 		return nil, fmt.Errorf("encode item: %w", err)
@@ -99,6 +106,11 @@ func (r *replicated) Commit(ctx context.Context, item *entrypb.Item) ([]session.
 		return nil, fmt.Errorf("commit item: a result of type %T", res)
 	}
 	return out, nil
+}
+
+// readOnly refuses what would change a state about which the nodes do not agree.
+func readOnly(op string) error {
+	return syncproto.Fail(syncproto.CodeReadOnly, op, nil, "seconds", "600")
 }
 
 // Leads implements gate.Log.
@@ -129,19 +141,6 @@ func (r *replicated) AddVoter(ctx context.Context, id, address string) error {
 		}
 	}
 	return r.node.AddVoter(ctx, id, address)
-}
-
-// Describe implements gate.Members.
-func (r *replicated) Describe() gate.Description {
-	d := gate.Description{Term: r.node.Term(), Members: []gate.Member{}}
-	for _, s := range r.node.Servers() {
-		m := gate.Member{ID: s.ID, Raft: s.Address}
-		if n, err := r.l.Node(s.ID); err == nil {
-			m.API = n.GetApiAddress()
-		}
-		d.Members = append(d.Members, m)
-	}
-	return d
 }
 
 // pool says how agents' items become one Batch entry.

@@ -81,18 +81,29 @@ func (p *pc) receiptFrom(n *running) string {
 	return string(r.GetReceipt().GetSigner())
 }
 
-// equalStates compares the states of all nodes once they are equally far.
+// equalStates compares the states of all nodes once they are equally far; the nodes'
+// own entries, as those that compare states, may move them on meanwhile.
 func (c *testCity) equalStates() {
 	c.t.Helper()
-	leader := c.leader()
-	c.state(leader) // commits what is pooled
-	for _, n := range c.nodes {
-		c.caughtUp(n, leader)
-	}
-	want := c.state(leader)
-	for _, n := range c.nodes {
-		if got := c.state(n); got != want {
-			c.t.Errorf("%s: %+v, the leader %+v", n.opt.Config.ID, got, want)
+	deadline := time.Now().Add(patience)
+	for {
+		leader := c.leader()
+		c.state(leader) // commits what is pooled
+		for _, n := range c.nodes {
+			c.caughtUp(n, leader)
+		}
+		want, moved := c.state(leader), false
+		for _, n := range c.nodes {
+			got := c.state(n)
+			if moved = moved || got.applied != want.applied; !moved && got != want {
+				c.t.Errorf("%s: %+v, the leader %+v", n.opt.Config.ID, got, want)
+			}
+		}
+		if !moved {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatal("the nodes are never equally far")
 		}
 	}
 }

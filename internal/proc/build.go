@@ -38,6 +38,18 @@ func Build(ctx context.Context, root, dir string) (Programs, error) {
 	}, nil
 }
 
+// BuildServer builds union-server alone into a file, with further flags for the linker: a
+// program that is unlike the others, as an older one.
+func BuildServer(ctx context.Context, root, file, ldflags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w "+ldflags, "-o", file, "./cmd/union-server")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build union-server: %w\n%s", err, out)
+	}
+	return nil
+}
+
 // Root gives the folder of the module that the current folder lies in.
 func Root() (string, error) {
 	at, err := os.Getwd()

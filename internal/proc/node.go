@@ -29,6 +29,9 @@ type NodeStatus struct {
 	Time    int64  `json:"time"` // the node's clock, Unix seconds
 }
 
+// Use makes the node's next start, and its commands, those of another program.
+func (n *Node) Use(server string) { n.program = server }
+
 // URL is where agents reach the node.
 func (n *Node) URL() string { return "https://" + n.API }
 

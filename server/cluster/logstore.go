@@ -65,6 +65,16 @@ func checkUnlocked(meta string) error {
 	return db.Close()
 }
 
+// CheckUnused fails with [syncproto.CodeRaftLog] when another process has the node of a folder
+// open.
+func CheckUnused(dir string) error {
+	log := filepath.Join(dir, "log")
+	if err := checkUnlocked(filepath.Join(log, metadb.FileName)); err != nil {
+		return logError(log, err)
+	}
+	return nil
+}
+
 // watchedLog is a log that knows how many bytes its entries have, and that stops the node
 // when it cannot be written: after a failed write or fsync nobody knows what is on disk.
 type watchedLog struct {

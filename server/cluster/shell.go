@@ -44,6 +44,9 @@ func (s *shell) Apply(l *raft.Log) any {
 		return s.breakAt(faultOf(syncproto.CodeEntryUnreadable, "read log entry", l.Index, err))
 	}
 	res, err := s.machine.Apply(l.Index, data)
+	if syncproto.CodeOf(err) == syncproto.CodeLevelUnknown {
+		return s.breakAt(err) // it says better than we what to do
+	}
 	if err != nil {
 		return s.breakAt(faultOf(syncproto.CodeReplicaFault, "apply log entry", l.Index, err))
 	}
@@ -84,6 +87,10 @@ func (s *shell) Restore(src io.ReadCloser) error {
 		s.pin = nil
 	}
 	applied, err := s.restore(src)
+	if syncproto.CodeOf(err) == syncproto.CodeLevelUnknown {
+		s.breakAt(err) // of no use to try again
+		return err
+	}
 	if err != nil {
 		// The machine has its old state, and raft will try again; but raft counts entries
 		// in this snapshot as applied after the next start. [checkState] sees to that.

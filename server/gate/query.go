@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/server/census"
+	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
@@ -193,6 +195,29 @@ type Status struct {
 	Devices    int            `json:"devices"`
 	Unions     *census.Unions `json:"unions,omitempty"` // left out while the census is not ready
 	Time       int64          `json:"time"`
+
+	Raft   RaftStatus  `json:"raft"`
+	Level  uint32      `json:"level"`  // up to which entries may be proposed
+	Knows  uint32      `json:"knows"`  // the newest level that the node's program knows
+	Halted uint64      `json:"halted"` // raft index of the check at which no majority agreed; 0: none, all is well
+	Check  CheckStatus `json:"check"`
+}
+
+// CheckStatus tells of the newest comparison of the nodes' states, as this node knows it.
+type CheckStatus struct {
+	Index  uint64   `json:"index"`  // in the raft log; 0: there was none yet
+	Sum    string   `json:"sum"`    // that a majority has, first 16 hexadecimal digits; "": none has yet
+	Time   int64    `json:"time"`   // when it began, Unix seconds
+	Differ []string `json:"differ"` // nodes whose state is not that of the majority
+}
+
+// RaftStatus tells how far a node is with the replicated log.
+type RaftStatus struct {
+	LastIndex   uint64 `json:"last_index"`
+	Commit      uint64 `json:"commit"`
+	Snapshot    uint64 `json:"snapshot"`
+	LogBytes    int64  `json:"log_bytes"`
+	LastContact int64  `json:"last_contact_ms"` // since the leader was heard; 0 for the leader, -1: never
 }
 
 // Status tells how this node stands. It is never passed on: each node speaks for itself.
@@ -208,6 +233,23 @@ func (s *adminService) Status(ctx context.Context, _ *connect.Request[unionrpc.S
 	return answer(s.g, "status", &unionrpc.StatusResponse{Json: b}, err)
 }
 
+func (g *Gate) checkStatus(st *Status) error {
+	l := g.cfg.Ledger
+	st.Level, st.Knows, st.Halted, st.Check.Differ = l.Level(), ledger.KnownLevel(), l.Halted(), []string{}
+	index, c, err := l.Check()
+	if err != nil {
+		return err
+	}
+	st.Check.Index, st.Check.Time, st.Check.Sum = index, c.GetTime(), hex.EncodeToString(c.GetSum()[:min(8, len(c.GetSum()))])
+	nodes, err := l.Nodes()
+	for _, n := range nodes {
+		if n.GetDiffers() != 0 {
+			st.Check.Differ = append(st.Check.Differ, n.GetId())
+		}
+	}
+	return err
+}
+
 func (g *Gate) status(ctx context.Context) (*Status, error) {
 	if g.cfg.Log.Leads() {
 		if err := g.flushContacts(ctx); err != nil {
@@ -219,9 +261,13 @@ func (g *Gate) status(ctx context.Context) (*Status, error) {
 		Node: g.cfg.Node.ID(), Version: g.cfg.Version, Ready: l.Ready(), Role: "follower", Leader: g.cfg.Log.LeaderID(),
 		Term: d.Term, Applied: l.Applied(), Head: l.Head().String(), Generation: int(l.Head().Generation()),
 		City: g.cfg.Node.City.Fingerprint().String(), Members: d.Members, Time: g.now(),
+		Raft: RaftStatus{LastIndex: d.LastIndex, Commit: d.Commit, Snapshot: d.Snapshot, LogBytes: d.LogBytes, LastContact: d.LastContact},
 	}
 	if g.cfg.Log.Leads() {
 		st.Role = "leader"
+	}
+	if err := g.checkStatus(st); err != nil {
+		return nil, err
 	}
 	devices, err := l.Devices()
 	if err != nil {

@@ -25,6 +25,11 @@ const (
 
 	typeRegistered = 10
 	typeMark       = 11
+
+	typeLeft   = 20
+	typeLevel  = 21
+	typeCheck  = 22
+	typeDigest = 23
 )
 
 const entryVersion = 1
@@ -55,6 +60,14 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeRegistered
 	case *entrypb.Publish:
 		typ = typePublish
+	case *entrypb.NodeLeft:
+		typ = typeLeft
+	case *entrypb.Level:
+		typ = typeLevel
+	case *entrypb.Check:
+		typ = typeCheck
+	case *entrypb.Digest:
+		typ = typeDigest
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -69,7 +82,7 @@ func decodeEntry(data []byte) (proto.Message, error) {
 	if len(data) < 2 {
 		return nil, fmt.Errorf("decode entry: %d bytes", len(data))
 	}
-	if data[1] != entryVersion {
+	if level := levelOf(data[0], data[1]); level == 0 || level > KnownLevel() {
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d version %d", data[0], data[1]))
 	}
 	var m proto.Message
@@ -96,6 +109,14 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.Registered)
 	case typePublish:
 		m = new(entrypb.Publish)
+	case typeLeft:
+		m = new(entrypb.NodeLeft)
+	case typeLevel:
+		m = new(entrypb.Level)
+	case typeCheck:
+		m = new(entrypb.Check)
+	case typeDigest:
+		m = new(entrypb.Digest)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -120,7 +141,10 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &applier{l: l, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(), txn: l.db.NewTransactionAt(l.ts, true)}
+	if level := levelOf(data[0], data[1]); level > l.Level() {
+		return l.tooEarly(index, level)
+	}
+	a := &applier{l: l, index: index, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(), txn: l.db.NewTransactionAt(l.ts, true)}
 	defer func() { a.txn.Discard() }()
 	if err := a.finishMoving(); err != nil {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
@@ -134,6 +158,9 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
 	l.setWhole()
+	if c, ok := res.(*Checked); ok {
+		l.setChecked(c)
+	}
 	if a.reload {
 		return res, l.reload()
 	}
@@ -143,6 +170,7 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 // applier works one entry into a transaction, or several when it is large.
 type applier struct {
 	l       *Ledger
+	index   uint64 // of the entry in the raft log
 	meta    *entrypb.Meta
 	kinds   *kind.Set
 	lineage syncproto.Lineage
@@ -188,6 +216,14 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.registered(m)
 	case *entrypb.Publish:
 		return a.publish(m)
+	case *entrypb.NodeLeft:
+		return a.left(m)
+	case *entrypb.Level:
+		return nil, a.level(m)
+	case *entrypb.Check:
+		return a.check(m)
+	case *entrypb.Digest:
+		return a.digest(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }

@@ -75,6 +75,10 @@ func TestGoldenFormats(t *testing.T) {
 		{"node", entry(&entrypb.Node{Time: 1, Id: "n1", RaftAddress: "r", ApiAddress: "a"})},
 		{"publish", entry(&entrypb.Publish{Time: 1, Operator: "o", Kinds: []*entrypb.KindFile{{Name: "visit.yaml", Yaml: []byte("kind: visit"), Signature: []byte{9}, Version: 2}}})},
 		{"older kind key", keyOlderKind("visit.yaml", 1)}, {"found key", []byte{keyFound}},
+		{"node left", entry(&entrypb.NodeLeft{Time: 1, Id: "n1"})}, {"level", entry(&entrypb.Level{Time: 1, Level: 2})},
+		{"check", entry(&entrypb.Check{Time: 1, From: []byte{2}, Keys: 3, Voters: []string{"n1"}})},
+		{"digest", entry(&entrypb.Digest{Time: 1, Node: "n1", Index: 2, Sum: []byte{3}, Next: []byte{4}})},
+		{"check key", keyCheck(7)},
 	} {
 		fmt.Fprintf(&out, "%s %s\n", row.name, hex.EncodeToString(row.bytes))
 	}

@@ -30,6 +30,7 @@ import (
 //	k name                           KindFile in force
 //	i name version                   KindFile that was in force before
 //	o                                up to where rules were worked out, a position
+//	b index                          CheckState, by the raft index of the check
 //	g number                         Generation: a life of this state
 //	g number random                  Generation: a life that was learned from elsewhere
 //	m                                Meta: what is applied, the head, the time
@@ -54,6 +55,7 @@ const (
 
 	prefixContact = 's'
 	prefixNode    = 'n'
+	prefixCheck   = 'b'
 	prefixKind    = 'k'
 	prefixGen     = 'g'
 	keyMetaByte   = 'm'

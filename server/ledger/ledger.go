@@ -37,6 +37,7 @@ type Ledger struct {
 	whole   *entrypb.Meta     // as it was behind the last entry
 	kinds   *kind.Versions    // nil before genesis
 	lineage syncproto.Lineage // every life known; empty before genesis
+	checked Checked           // the own answer to the newest check since the start
 	moved   chan struct{}     // closed and replaced when the head moves
 }
 
@@ -85,6 +86,7 @@ func badgerOptions(cfg Config, dir string) badger.Options {
 		WithDetectConflicts(false).
 		WithNumCompactors(2).
 		WithBaseTableSize(tableBytes).
+		WithChecksumVerificationMode(options.OnBlockRead). // a damaged block is an error, not another state
 		WithMetricsEnabled(false)
 	o.TableSizeMultiplier = 1
 	if cfg.Key != nil {
@@ -105,6 +107,9 @@ func (l *Ledger) load(db *badger.DB) error {
 	meta := new(entrypb.Meta)
 	if _, err := getMessage(txn, []byte{keyMetaByte}, meta); err != nil {
 		return fmt.Errorf("read what is applied: %w", err)
+	}
+	if err := knows("open ledger", levelIn(meta)); err != nil {
+		return err
 	}
 	kinds, err := loadKinds(txn, l.kinds)
 	if err != nil {

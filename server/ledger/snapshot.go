@@ -251,6 +251,9 @@ func eachKey(in io.Reader, do func(key, value []byte) error) error {
 		if err != nil {
 			return err
 		}
+		if err := mayOpen(key, value); err != nil {
+			return err
+		}
 		if err := do(key, value); err != nil {
 			return fmt.Errorf("write key: %w", err)
 		}
