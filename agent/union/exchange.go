@@ -345,7 +345,7 @@ func (x *exchange) left(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("end sync: %w", err)
 	}
-	x.r.Cases, x.r.News = len(cases), len(news)
+	x.r.Cases, x.r.News = len(Confirmed(cases)), len(news)
 	return nil
 }
 
