@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -15,6 +16,7 @@ import (
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
 	"unionsync/internal/rpc/wire"
+	"unionsync/server/archive"
 	"unionsync/server/census"
 	"unionsync/server/gate"
 	"unionsync/server/trust"
@@ -205,3 +207,49 @@ func (a *Admin) ImportBundle(ctx context.Context, file []byte) ([]byte, *gate.Bu
 	report := new(gate.BundleReport)
 	return r.GetBundle(), report, decodeJSON(op, r.GetJson(), report)
 }
+
+// Archive tells how the archive stands at the node that leads; with backup it first asks for
+// a backup, which goes on behind the answer.
+func (a *Admin) Archive(ctx context.Context, backup bool) (*archive.Status, error) {
+	const op = "archive"
+	r, err := each(ctx, a, op, &unionrpc.ArchiveRequest{Backup: backup}, unionrpcconnect.AdminClient.Archive)
+	if err != nil {
+		return nil, err
+	}
+	s := new(archive.Status)
+	return s, decodeJSON(op, r.GetJson(), s)
+}
+
+// BackUp makes a backup and returns when it stands on the target, or the reason why it does
+// not. step is told how many bytes of the state are kept.
+func (a *Admin) BackUp(ctx context.Context, step func(bytes int64)) (*archive.Status, error) {
+	before, err := a.Archive(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(backupPoll)
+	defer tick.Stop()
+	for {
+		s, err := a.Archive(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		step(s.Bytes)
+		if s.Backup != nil && (before.Backup == nil || s.Backup.Name != before.Backup.Name) {
+			return s, nil
+		}
+		if f := s.Fault; f != nil && f.Job == "backup" && (before.Fault == nil || *f != *before.Fault) {
+			return nil, syncproto.Fail(f.Code, "back up", nil, "target", s.Target, "seconds", busySeconds, "leader", "?")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+const (
+	backupPoll  = 200 * time.Millisecond
+	busySeconds = "30"
+)

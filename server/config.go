@@ -42,7 +42,15 @@ type Config struct {
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
 	LogFormat     string `yaml:"log_format,omitempty"`     // text (default) or json
 	LogLevel      string `yaml:"log_level,omitempty"`      // debug, info (default), warn or error
-	Founder       bool   `yaml:"founder,omitempty"`        // the first start makes a new centre; ours to take away
+
+	Backup           string `yaml:"backup,omitempty"`            // archive target: a folder, or s3://bucket/prefix?endpoint=…; without one nothing is kept
+	BackupRecipients string `yaml:"backup_recipients,omitempty"` // age recipients (age1…) beside the city's own key, with blanks between
+	BackupAt         string `yaml:"backup_at,omitempty"`         // when backups are made, as "01:30 13:00"; 01:30 (default), local time
+	BackupKeep       string `yaml:"backup_keep,omitempty"`       // how many are offered for restore, at least 2; 14 (default)
+	BackupStream     string `yaml:"backup_stream,omitempty"`     // what is committed is streamed within this, 1s to 1m; 20s (default)
+	BackupDrill      string `yaml:"backup_drill,omitempty"`      // between drills, as 7d (default); never for none
+
+	Founder bool `yaml:"founder,omitempty"` // the first start makes a new centre; ours to take away
 }
 
 // setting is one entry of [Config] that flags and environment can set, by its name in the
@@ -60,6 +68,12 @@ var settings = []setting{
 	{"night_start", func(c *Config) *string { return &c.NightStart }},
 	{"night_end", func(c *Config) *string { return &c.NightEnd }},
 	{"heartbeat", func(c *Config) *string { return &c.Heartbeat }},
+	{"backup", func(c *Config) *string { return &c.Backup }},
+	{"backup_recipients", func(c *Config) *string { return &c.BackupRecipients }},
+	{"backup_at", func(c *Config) *string { return &c.BackupAt }},
+	{"backup_keep", func(c *Config) *string { return &c.BackupKeep }},
+	{"backup_stream", func(c *Config) *string { return &c.BackupStream }},
+	{"backup_drill", func(c *Config) *string { return &c.BackupDrill }},
 	{"log_format", func(c *Config) *string { return &c.LogFormat }},
 	{"log_level", func(c *Config) *string { return &c.LogLevel }},
 }
@@ -155,6 +169,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if _, err := c.heartbeat(); err != nil {
+		return err
+	}
+	if _, err := c.policy(); err != nil {
 		return err
 	}
 	_, err := c.logLevel()

@@ -10,4 +10,5 @@
 //	nodes.txt                                      addresses of the centre, written while serving
 //	ledger/                                        the state
 //	raft/                                          log and snapshots
+//	archive/                                       scratch space of drills, and what the last one said
 package server

@@ -60,7 +60,13 @@ type testCity struct {
 // newCity starts a centre with n nodes on loopback.
 func newCity(t *testing.T, n int, capacity gate.Capacity) *testCity {
 	t.Helper()
-	c := &testCity{t: t, heartbeat: "50ms", capacity: capacity}
+	return newCityWith(t, n, capacity, nil)
+}
+
+// newCityWith is newCity with an environment.
+func newCityWith(t *testing.T, n int, capacity gate.Capacity, env func(string) string) *testCity {
+	t.Helper()
+	c := &testCity{t: t, heartbeat: "50ms", capacity: capacity, env: env}
 	if n > 1 {
 		c.heartbeat = "500ms" // two cores, and others at work on them
 	}

@@ -14,6 +14,7 @@ import (
 
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/wire"
+	"unionsync/server/archive"
 	"unionsync/server/census"
 	"unionsync/server/cluster"
 	"unionsync/server/gate"
@@ -31,6 +32,8 @@ type Options struct {
 	Version string
 	// Capacity bounds what the door does at once; zero values mean its defaults.
 	Capacity gate.Capacity
+	// Env gives the keys of an archive target; nil: the process's environment.
+	Env func(string) string
 	// Ready is called once, when the node answers and belongs to the centre; may be nil.
 	Ready func(Ready)
 }
@@ -50,18 +53,19 @@ type Node struct {
 	cluster  *cluster.Node
 	items    *cluster.Proposer
 	gate     *gate.Gate
+	keeper   *archive.Keeper // nil: no archive target is configured
 	census   atomic.Pointer[census.Census]
 	client   *http.Client // to the other nodes
 	listener net.Listener
 	url      string
 }
 
-// Open opens identity, door, state and log, in this order: a second process on the same
+// Open opens identity, door, state, log and archive, in this order: a second process on the same
 // folder meets the taken address first. What was opened is closed again when a later step
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openArchive, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -125,6 +129,7 @@ func (n *Node) openGate() error {
 	n.gate, err = gate.New(gate.Config{
 		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Census: n.census.Load, Client: n.client,
 		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
+		Archive: n.keeper,
 	})
 	return err
 }
@@ -149,6 +154,9 @@ func (n *Node) Run(ctx context.Context) error {
 	upper.Go(func() error { return ended(above, "gate", n.gate.Run(above)) })
 	upper.Go(func() error { return ended(above, "census", n.runCensus(above)) })
 	upper.Go(func() error { return ended(above, "membership", n.runMembership(above)) })
+	if n.keeper != nil {
+		upper.Go(func() error { return ended(above, "archive", n.keeper.Run(above)) })
+	}
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()

@@ -139,6 +139,21 @@ func (p Position) Count() uint64 { return uint64(p) & MaxPositionCount }
 // String gives generation and count, as in 1/4711.
 func (p Position) String() string { return fmt.Sprintf("%d/%d", p.Generation(), p.Count()) }
 
+// MarshalText gives the position as [Position.String] does: a number of 64 bits is more than
+// readers of JSON can be trusted with.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads what [Position.MarshalText] gives, and nothing else.
+func (p *Position) UnmarshalText(text []byte) error {
+	var g uint16
+	var n uint64
+	if _, err := fmt.Sscanf(string(text), "%d/%d", &g, &n); err != nil || n > MaxPositionCount || MakePosition(g, n).String() != string(text) {
+		return fmt.Errorf("read position: %q is none", text)
+	}
+	*p = MakePosition(g, n)
+	return nil
+}
+
 // Hash is a full SHA-256. On the wire its first [WireHashSize] bytes stand for it.
 type Hash [sha256.Size]byte
 

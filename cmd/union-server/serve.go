@@ -20,7 +20,7 @@ func serveCommand(s *clikit.Session) *cli.Command {
 			&cli.StringFlag{Name: "heartbeat", Usage: s.T("server.flag_heartbeat")},
 			&cli.StringFlag{Name: "log-format", Usage: s.T("server.flag_log_format")},
 			&cli.StringFlag{Name: "log-level", Usage: s.T("server.flag_log_level")},
-		}, addressFlags(s)...),
+		}, append(addressFlags(s), archiveFlags(s)...)...),
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
 				return err

@@ -59,6 +59,12 @@ var exits = []exit{
 	one(syncproto.CodeLedgerEntry, ExitStorage),
 	one(syncproto.CodeNotReady, ExitBusy),
 	one(syncproto.CodeListen, ExitBusy),
+	one(syncproto.CodeArchiveTarget, ExitStorage),
+	{syncproto.CodeBackupAltered, syncproto.CodeLogAltered, ExitStorage},
+	one(syncproto.CodeRestoreLoss, ExitAttention),
+	one(syncproto.CodeBackupRunning, ExitBusy),
+	one(syncproto.CodeBackupKey, ExitRefused),
+	one(syncproto.CodeBackupUnusable, ExitStorage),
 	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
 
 	one(syncproto.CodeInUse, ExitBusy),

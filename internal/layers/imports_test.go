@@ -125,6 +125,7 @@ var homes = []struct {
 	{"cel.dev/cel-go", []string{"syncproto/kind"}, "rules are part of kinds"},
 	{"github.com/urfave/cli", []string{"cmd/...", "internal/clikit"}, "rooms know no command line"},
 	{"filippo.io/age", []string{"internal/seal"}, "one home for sealing"},
+	{"github.com/minio/minio-go", []string{"server/archive"}, "the rest of the centre knows no object store"},
 	{"github.com/goccy/go-yaml", []string{"internal/text", "syncproto/kind", "server"}, "people write YAML in three places only"},
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"unionsync/internal/seal"
+	"unionsync/server/archive"
 	"unionsync/server/census"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
@@ -71,6 +72,7 @@ type Config struct {
 	Version  string
 	Window   Window
 	Capacity Capacity
+	Archive  *archive.Keeper // nil: none is kept
 }
 
 // Window is when agents should come, in minutes after midnight, local time.

@@ -133,6 +133,7 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	if err := l.commit(a.txn, a.meta); err != nil { // commit point of the entry
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
+	l.setWhole()
 	if a.reload {
 		return res, l.reload()
 	}

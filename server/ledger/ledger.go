@@ -34,6 +34,7 @@ type Ledger struct {
 	ts      uint64            // newest commit timestamp: the ledger's own counter
 	pins    map[uint64]int    // read timestamps in use
 	meta    *entrypb.Meta     // as committed
+	whole   *entrypb.Meta     // as it was behind the last entry
 	kinds   *kind.Versions    // nil before genesis
 	lineage syncproto.Lineage // every life known; empty before genesis
 	moved   chan struct{}     // closed and replaced when the head moves
@@ -103,7 +104,7 @@ func (l *Ledger) load(db *badger.DB) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.db, l.ts, l.meta, l.kinds, l.lineage = db, ts, meta, kinds, lineage
+	l.db, l.ts, l.meta, l.whole, l.kinds, l.lineage = db, ts, meta, meta, kinds, lineage
 	close(l.moved)
 	l.moved = make(chan struct{})
 	return nil

@@ -127,6 +127,8 @@ const (
 	purposeStore  = "unionsync ledger store v1 "
 	purposeEscrow = "unionsync escrow identity v1"
 	purposeBundle = "unionsync bundle identity v1"
+
+	purposeArchive = "unionsync archive identity v1"
 )
 
 // PersonKey is the key of the HMAC by which the census knows a person.
@@ -148,3 +150,6 @@ func (c *City) EscrowKey() *[32]byte { return seal.Derive(c.root[:], purposeEscr
 // BundleKey is the age key for which devices seal their bundles, the same on every node:
 // seal.Recipient gives what devices are told at enrolment.
 func (c *City) BundleKey() *[32]byte { return seal.Derive(c.root[:], purposeBundle) }
+
+// ArchiveKey is the age key for which everything on the archive target is sealed.
+func (c *City) ArchiveKey() *[32]byte { return seal.Derive(c.root[:], purposeArchive) }

@@ -2228,6 +2228,95 @@ func (x *ListFindingsResponse) GetJson() []byte {
 	return nil
 }
 
+type ArchiveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Begin a backup now.
+	Backup        bool `protobuf:"varint,1,opt,name=backup,proto3" json:"backup,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArchiveRequest) Reset() {
+	*x = ArchiveRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArchiveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArchiveRequest) ProtoMessage() {}
+
+func (x *ArchiveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArchiveRequest.ProtoReflect.Descriptor instead.
+func (*ArchiveRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ArchiveRequest) GetBackup() bool {
+	if x != nil {
+		return x.Backup
+	}
+	return false
+}
+
+type ArchiveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArchiveResponse) Reset() {
+	*x = ArchiveResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArchiveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArchiveResponse) ProtoMessage() {}
+
+func (x *ArchiveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArchiveResponse.ProtoReflect.Descriptor instead.
+func (*ArchiveResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ArchiveResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_internal_rpc_unionrpc_union_proto protoreflect.FileDescriptor
 
 const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
@@ -2390,11 +2479,14 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
 	"\x06closed\x18\x02 \x01(\bR\x06closed\"*\n" +
 	"\x14ListFindingsResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"(\n" +
+	"\x0eArchiveRequest\x12\x16\n" +
+	"\x06backup\x18\x01 \x01(\bR\x06backup\"%\n" +
+	"\x0fArchiveResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xf6\n" +
-	"\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xc6\v\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -2412,7 +2504,8 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponse\x12f\n" +
 	"\x0fListGenerations\x12(.unionsync.rpc.v1.ListGenerationsRequest\x1a).unionsync.rpc.v1.ListGenerationsResponse\x12T\n" +
 	"\tListKinds\x12\".unionsync.rpc.v1.ListKindsRequest\x1a#.unionsync.rpc.v1.ListKindsResponse\x12]\n" +
-	"\fListFindings\x12%.unionsync.rpc.v1.ListFindingsRequest\x1a&.unionsync.rpc.v1.ListFindingsResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
+	"\fListFindings\x12%.unionsync.rpc.v1.ListFindingsRequest\x1a&.unionsync.rpc.v1.ListFindingsResponse\x12N\n" +
+	"\aArchive\x12 .unionsync.rpc.v1.ArchiveRequest\x1a!.unionsync.rpc.v1.ArchiveResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
 var (
 	file_internal_rpc_unionrpc_union_proto_rawDescOnce sync.Once
@@ -2426,7 +2519,7 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
@@ -2466,26 +2559,28 @@ var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*ListKindsResponse)(nil),       // 35: unionsync.rpc.v1.ListKindsResponse
 	(*ListFindingsRequest)(nil),     // 36: unionsync.rpc.v1.ListFindingsRequest
 	(*ListFindingsResponse)(nil),    // 37: unionsync.rpc.v1.ListFindingsResponse
-	nil,                             // 38: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                             // 39: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	nil,                             // 40: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	(*syncpb.GenerationRef)(nil),    // 41: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),             // 42: unionsync.v1.Slot
-	(*syncpb.Request)(nil),          // 43: unionsync.v1.Request
-	(*syncpb.Response)(nil),         // 44: unionsync.v1.Response
+	(*ArchiveRequest)(nil),          // 38: unionsync.rpc.v1.ArchiveRequest
+	(*ArchiveResponse)(nil),         // 39: unionsync.rpc.v1.ArchiveResponse
+	nil,                             // 40: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 41: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 42: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 43: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 44: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 45: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 46: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	41, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	42, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	38, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	43, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	44, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	40, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
 	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
 	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	39, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	41, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
 	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
 	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
 	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	40, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	43, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	42, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	45, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
 	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
 	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
 	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
@@ -2503,26 +2598,28 @@ var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
 	26, // 25: unionsync.rpc.v1.Admin.ListGenerations:input_type -> unionsync.rpc.v1.ListGenerationsRequest
 	34, // 26: unionsync.rpc.v1.Admin.ListKinds:input_type -> unionsync.rpc.v1.ListKindsRequest
 	36, // 27: unionsync.rpc.v1.Admin.ListFindings:input_type -> unionsync.rpc.v1.ListFindingsRequest
-	44, // 28: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 29: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 30: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 31: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 32: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 33: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 34: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 35: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	19, // 36: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
-	21, // 37: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
-	23, // 38: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
-	25, // 39: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
-	29, // 40: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
-	31, // 41: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
-	33, // 42: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
-	27, // 43: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
-	35, // 44: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
-	37, // 45: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
-	28, // [28:46] is the sub-list for method output_type
-	10, // [10:28] is the sub-list for method input_type
+	38, // 28: unionsync.rpc.v1.Admin.Archive:input_type -> unionsync.rpc.v1.ArchiveRequest
+	46, // 29: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 30: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 31: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	5,  // 32: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	8,  // 33: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	11, // 34: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	15, // 35: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	17, // 36: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	19, // 37: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	21, // 38: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	23, // 39: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	25, // 40: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	29, // 41: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	31, // 42: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	33, // 43: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	27, // 44: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
+	35, // 45: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
+	37, // 46: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
+	39, // 47: unionsync.rpc.v1.Admin.Archive:output_type -> unionsync.rpc.v1.ArchiveResponse
+	29, // [29:48] is the sub-list for method output_type
+	10, // [10:29] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2540,7 +2637,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

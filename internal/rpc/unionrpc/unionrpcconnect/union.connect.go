@@ -74,6 +74,8 @@ const (
 	AdminListKindsProcedure = "/unionsync.rpc.v1.Admin/ListKinds"
 	// AdminListFindingsProcedure is the fully-qualified name of the Admin's ListFindings RPC.
 	AdminListFindingsProcedure = "/unionsync.rpc.v1.Admin/ListFindings"
+	// AdminArchiveProcedure is the fully-qualified name of the Admin's Archive RPC.
+	AdminArchiveProcedure = "/unionsync.rpc.v1.Admin/Archive"
 )
 
 // UnionClient is a client for the unionsync.rpc.v1.Union service.
@@ -204,6 +206,8 @@ type AdminClient interface {
 	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
 	// ListFindings lists what rules found on records after a merge.
 	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
+	// Archive tells how the archive stands, and may ask for a backup.
+	Archive(context.Context, *connect.Request[unionrpc.ArchiveRequest]) (*connect.Response[unionrpc.ArchiveResponse], error)
 }
 
 // NewAdminClient constructs a client for the unionsync.rpc.v1.Admin service. By default, it uses
@@ -313,6 +317,12 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("ListFindings")),
 			connect.WithClientOptions(opts...),
 		),
+		archive: connect.NewClient[unionrpc.ArchiveRequest, unionrpc.ArchiveResponse](
+			httpClient,
+			baseURL+AdminArchiveProcedure,
+			connect.WithSchema(adminMethods.ByName("Archive")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -334,6 +344,7 @@ type adminClient struct {
 	listGenerations *connect.Client[unionrpc.ListGenerationsRequest, unionrpc.ListGenerationsResponse]
 	listKinds       *connect.Client[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse]
 	listFindings    *connect.Client[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse]
+	archive         *connect.Client[unionrpc.ArchiveRequest, unionrpc.ArchiveResponse]
 }
 
 // Join calls unionsync.rpc.v1.Admin.Join.
@@ -416,6 +427,11 @@ func (c *adminClient) ListFindings(ctx context.Context, req *connect.Request[uni
 	return c.listFindings.CallUnary(ctx, req)
 }
 
+// Archive calls unionsync.rpc.v1.Admin.Archive.
+func (c *adminClient) Archive(ctx context.Context, req *connect.Request[unionrpc.ArchiveRequest]) (*connect.Response[unionrpc.ArchiveResponse], error) {
+	return c.archive.CallUnary(ctx, req)
+}
+
 // AdminHandler is an implementation of the unionsync.rpc.v1.Admin service.
 type AdminHandler interface {
 	Join(context.Context, *connect.Request[unionrpc.JoinRequest]) (*connect.Response[unionrpc.JoinResponse], error)
@@ -444,6 +460,8 @@ type AdminHandler interface {
 	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
 	// ListFindings lists what rules found on records after a merge.
 	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
+	// Archive tells how the archive stands, and may ask for a backup.
+	Archive(context.Context, *connect.Request[unionrpc.ArchiveRequest]) (*connect.Response[unionrpc.ArchiveResponse], error)
 }
 
 // NewAdminHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -549,6 +567,12 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("ListFindings")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminArchiveHandler := connect.NewUnaryHandler(
+		AdminArchiveProcedure,
+		svc.Archive,
+		connect.WithSchema(adminMethods.ByName("Archive")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/unionsync.rpc.v1.Admin/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminJoinProcedure:
@@ -583,6 +607,8 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminListKindsHandler.ServeHTTP(w, r)
 		case AdminListFindingsProcedure:
 			adminListFindingsHandler.ServeHTTP(w, r)
+		case AdminArchiveProcedure:
+			adminArchiveHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -654,4 +680,8 @@ func (UnimplementedAdminHandler) ListKinds(context.Context, *connect.Request[uni
 
 func (UnimplementedAdminHandler) ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListFindings is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Archive(context.Context, *connect.Request[unionrpc.ArchiveRequest]) (*connect.Response[unionrpc.ArchiveResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Archive is not implemented"))
 }
