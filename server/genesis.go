@@ -17,7 +17,8 @@ import (
 )
 
 // lead is what this node does when it begins to lead: it founds the centre if there is
-// none, and notes its own addresses. ctx ends with the lead.
+// none, and notes its own addresses, also for raft: a node that leads from a new address was
+// elected without the others knowing it. ctx ends with the lead.
 func (n *Node) lead(ctx context.Context, term uint64) {
 	err := func() error {
 		if !n.ledger.Ready() {
@@ -25,7 +26,7 @@ func (n *Node) lead(ctx context.Context, term uint64) {
 				return err
 			}
 		}
-		return n.gate.Register(ctx, n.opt.Config.ID, n.cluster.Address(), n.url, n.trust.Own.Cert.Raw)
+		return n.gate.ListSelf(ctx, n.cluster.Address(), n.url)
 	}()
 	if err != nil && ctx.Err() == nil {
 		n.opt.Log.Error("lead begun badly", "term", term, "error", err)
@@ -62,6 +63,7 @@ func (n *Node) found(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.LogId = n.logID
 	b, err := ledger.Entry(g)
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ type running struct {
 	dir   string
 	ready Ready
 	stop  func() error
+	over  chan struct{} // closed when it has ended
 }
 
 // testCity is a centre of a few nodes.
@@ -111,8 +112,11 @@ func (c *testCity) start(dir string) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	r := &running{Node: n, dir: dir}
+	r := &running{Node: n, dir: dir, over: make(chan struct{})}
+	go func() {
+		ended <- n.Run(ctx)
+		close(r.over)
+	}()
 	stopped := false
 	r.stop = func() error {
 		if stopped {

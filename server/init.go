@@ -46,6 +46,13 @@ func Init(dir string, c Config, w World) (*Made, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := newLogID(w.Rand)
+	if err != nil {
+		return nil, err
+	}
+	if err := saveLogID(dir, id); err != nil {
+		return nil, err
+	}
 	return made(dir, &c, n)
 }
 
@@ -106,6 +113,9 @@ func Join(ctx context.Context, dir string, c Config, j Joining, w World) (*Made,
 		return nil, err
 	}
 	if err := saveNodes(dir, append([]string{centre}, r.GetAddresses()...)); err != nil {
+		return nil, err
+	}
+	if err := saveLogID(dir, r.GetLogId()); err != nil {
 		return nil, err
 	}
 	return made(dir, &c, n)

@@ -76,6 +76,7 @@ type replicated struct {
 var (
 	_ gate.Log     = (*replicated)(nil)
 	_ gate.Members = (*replicated)(nil)
+	_ gate.Cluster = (*replicated)(nil)
 )
 
 // Propose implements gate.Log.
@@ -129,19 +130,6 @@ func (r *replicated) AddVoter(ctx context.Context, id, address string) error {
 		}
 	}
 	return r.node.AddVoter(ctx, id, address)
-}
-
-// Describe implements gate.Members.
-func (r *replicated) Describe() gate.Description {
-	d := gate.Description{Term: r.node.Term(), Members: []gate.Member{}}
-	for _, s := range r.node.Servers() {
-		m := gate.Member{ID: s.ID, Raft: s.Address}
-		if n, err := r.l.Node(s.ID); err == nil {
-			m.API = n.GetApiAddress()
-		}
-		d.Members = append(d.Members, m)
-	}
-	return d
 }
 
 // pool says how agents' items become one Batch entry.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +13,16 @@ import (
 	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
 	"unionsync/internal/rpc/wire"
 	"unionsync/server/census"
+	"unionsync/server/gate"
+	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 )
 
 // Pauses of what is tried again.
 const (
-	joinPause   = 300 * time.Millisecond
-	censusPause = time.Second
+	joinPause    = 300 * time.Millisecond
+	votePatience = 4 * time.Second // of one node that is asked for a vote
+	censusPause  = time.Second
 )
 
 // runMembership makes this node a member that the others can reach, tells once that it is
@@ -62,16 +64,22 @@ func (n *Node) isMember() bool {
 		return false
 	}
 	known, err := n.ledger.Node(n.opt.Config.ID)
-	if err != nil || known.GetApiAddress() != n.url || known.GetRaftAddress() != n.cluster.Address() ||
-		!bytes.Equal(known.GetCertificate(), n.trust.Own.Cert.Raw) {
+	if err != nil || !gate.SameNode(known, n.self()) {
 		return false
 	}
 	for _, s := range n.cluster.Servers() {
 		if s.ID == n.opt.Config.ID {
-			return s.Voter
+			return s.Voter && s.Address == n.cluster.Address()
 		}
 	}
 	return false
+}
+
+// self is how this node should be listed.
+func (n *Node) self() *entrypb.Node {
+	return &entrypb.Node{
+		Id: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw, Version: n.opt.Version,
+	}
 }
 
 // askForVote asks the nodes known, one after the other, to list this one. A node that leads
@@ -83,20 +91,33 @@ func (n *Node) askForVote(ctx context.Context) error {
 	}
 	q := &unionrpc.JoinRequest{
 		Node: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw,
+		Applied: n.ledger.Applied(), Version: n.opt.Version,
 	}
 	errs := []error{errors.New("no other node is known")}
 	for _, a := range addresses {
 		if a == n.url {
 			continue
 		}
-		_, err := unionrpcconnect.NewAdminClient(n.client, a, wire.ClientOptions(syncproto.MaxRequestBytes)).
-			Join(ctx, connect.NewRequest(q))
+		err := n.askAt(ctx, a, q)
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", a, wire.Decode("ask for vote", err)))
+		errs = append(errs, fmt.Errorf("%s: %w", a, err))
 	}
 	return errors.Join(errs...)
+}
+
+// askAt asks one node, for a bounded time: it may pass the question on to a leader that is
+// gone, or is this node itself under an address that it no longer has.
+func (n *Node) askAt(ctx context.Context, address string, q *unionrpc.JoinRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, votePatience)
+	defer cancel()
+	_, err := unionrpcconnect.NewAdminClient(n.client, address, wire.ClientOptions(syncproto.MaxRequestBytes)).
+		Join(ctx, connect.NewRequest(q))
+	if err != nil {
+		return wire.Decode("ask for vote", err)
+	}
+	return nil
 }
 
 // keepNodes notes the addresses of all nodes, the own one first.

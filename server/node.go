@@ -58,6 +58,7 @@ type Node struct {
 	client   *http.Client // to the other nodes
 	listener net.Listener
 	url      string
+	logID    []byte // of the raft log that this node belongs to
 }
 
 // Open opens identity, door, state, log and archive, in this order: a second process on the same
@@ -65,7 +66,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openArchive, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openLogID, n.openCluster, n.openArchive, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -104,20 +105,30 @@ func (n *Node) openLedger() error {
 }
 
 func (n *Node) openCluster() error {
-	heartbeat, err := n.opt.Config.heartbeat()
+	cfg, err := clusterConfig(&n.opt, n.trust)
 	if err != nil {
-		return badConfig(configFile, err)
+		return err
 	}
-	n.cluster, err = cluster.Open(cluster.Config{
-		Dir: filepath.Join(n.opt.Dir, raftDir), Listen: n.opt.Config.Raft, Advertise: n.opt.Config.RaftAdvertise,
-		Own: n.trust.Own, DataKey: n.trust.City.DataKey(), Rand: n.opt.World.Rand, Log: n.opt.Log,
-		Timing: cluster.Timing{Heartbeat: heartbeat}, Lead: n.lead,
-	}, machine{n.ledger})
+	cfg.LogID, cfg.Lead = n.logID, n.lead
+	n.cluster, err = cluster.Open(cfg, machine{n.ledger})
 	if err != nil {
 		return err
 	}
 	n.items = n.cluster.NewProposer(pool(n.now))
 	return nil
+}
+
+// clusterConfig is the part of the cluster's configuration that a recovery needs too.
+func clusterConfig(opt *Options, own *trust.Node) (cluster.Config, error) {
+	heartbeat, err := opt.Config.heartbeat()
+	if err != nil {
+		return cluster.Config{}, badConfig(configFile, err)
+	}
+	return cluster.Config{
+		Dir: filepath.Join(opt.Dir, raftDir), Listen: opt.Config.Raft, Advertise: opt.Config.RaftAdvertise,
+		Own: own.Own, DataKey: own.City.DataKey(), Rand: opt.World.Rand, Log: opt.Log,
+		Timing: cluster.Timing{Heartbeat: heartbeat},
+	}, nil
 }
 
 func (n *Node) openGate() error {
@@ -127,7 +138,7 @@ func (n *Node) openGate() error {
 	}
 	log := &replicated{node: n.cluster, items: n.items, l: n.ledger}
 	n.gate, err = gate.New(gate.Config{
-		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Census: n.census.Load, Client: n.client,
+		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Cluster: log, LogID: n.logID, Census: n.census.Load, Client: n.client,
 		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
 		Archive: n.keeper,
 	})
@@ -157,6 +168,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.keeper != nil {
 		upper.Go(func() error { return ended(above, "archive", n.keeper.Run(above)) })
 	}
+	upper.Go(func() error { return ended(above, "membership", n.runBelonging(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()

@@ -16,4 +16,16 @@ const (
 	CodeBootstrapped     Code = 611 // this node belongs to a cluster already
 	CodeMembership       Code = 612 // a change of the cluster's members was not made
 	CodeNodeRefused      Code = 613 // a node that connected is not admitted
+	CodeQuorumRisk       Code = 614 // without this node too few would be left that work: node, left, need
+	CodeNodeSilent       Code = 615 // a node that is to leave in good order does not answer: node
+	CodeNodeAnswers      Code = 616 // a node that is to be given up as dead answers: node
+	CodeNodeGone         Code = 617 // this node has been taken out of the cluster: node
+	CodeQuorumStands     Code = 618 // the centre has a leader and needs no recovery: leader
+	CodeRecoverBehind    Code = 619 // another node that answers has more: node
+	CodeRecoverLoss      Code = 620 // a recovery that can lose something was not confirmed with --accept-loss
+	CodeLevelUnknown     Code = 621 // the state is of a level that this program does not know: level, knows
+	CodeLevelEarly       Code = 622 // an entry of a level that has not begun: level
+	CodeStateDiffers     Code = 623 // this node's state is not that of the majority: index
+	CodeReadOnly         Code = 624 // the nodes' states differ and none has a majority: nothing is taken in: seconds
+	CodeNothingToRecover Code = 625 // the folder holds no state of a centre
 )

@@ -231,3 +231,48 @@ func TestHelpTellsStatuses(t *testing.T) {
 		t.Errorf("words are missing:\n%s", out)
 	}
 }
+
+// TestClusterCommands: what an operator of a small centre can do with its one node, and what
+// is refused, by exit status.
+func TestClusterCommands(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "n1")
+	want(t, clikit.ExitOK, "init", "--data", data, "--id", "n1", "--listen", "127.0.0.1:0", "--raft", "127.0.0.1:0")
+	want(t, clikit.ExitInput, "cluster", "recover", "--data", data, "--reason", "nothing is here yet", "--accept-loss")
+	_, stop := serveNode(t, data, "--json")
+	var st struct {
+		Leader      string
+		Need, Spare int
+		Nodes       []struct {
+			Node, Role string
+			Answers    bool
+		}
+	}
+	if ask(t, &st, "cluster", "status", "--data", data); st.Leader != "n1" || st.Need != 1 || st.Spare != 0 || len(st.Nodes) != 1 || !st.Nodes[0].Answers {
+		t.Fatalf("%+v", st)
+	}
+	if out := want(t, clikit.ExitOK, "cluster", "status", "--data", data, "--lang", "en"); !strings.Contains(out, "1 nodes vote, 1 must work") {
+		t.Fatal(out)
+	}
+	want(t, clikit.ExitUsage, "cluster", "leave", "--data", data)                // not confirmed
+	want(t, clikit.ExitInput, "cluster", "leave", "--data", data, "--yes")       // the last one
+	want(t, clikit.ExitInput, "cluster", "leave", "n9", "--data", data, "--yes") // no such node
+	want(t, clikit.ExitInput, "cluster", "transfer", "n9", "--data", data)       // no such node
+	want(t, clikit.ExitUsage, "cluster", "recover", "--data", data)              // without a reason
+	want(t, clikit.ExitStorage, "cluster", "recover", "--data", data, "--reason", "it runs", "--accept-loss")
+	if status := stop(); status != clikit.ExitOK {
+		t.Fatal(status)
+	}
+	want(t, clikit.ExitUsage, "cluster", "recover", "--data", data, "--reason", "a drill") // what may be lost is not accepted
+	var r struct {
+		Generation int
+		Lost       []string
+	}
+	if ask(t, &r, "cluster", "recover", "--data", data, "--reason", "a drill", "--accept-loss"); r.Generation != 2 || len(r.Lost) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	serveNode(t, data, "--json")
+	var lives struct{ Generations []struct{ Reason string } }
+	if ask(t, &lives, "generation", "list", "--data", data); len(lives.Generations) != 2 || lives.Generations[1].Reason != "a drill" {
+		t.Fatalf("%+v", lives)
+	}
+}

@@ -55,6 +55,10 @@ var exits = []exit{
 	{syncproto.CodeMoved, syncproto.CodeMoveCode, ExitRefused},
 	{500, 599, ExitInput}, // the rest of exchange: what one end sends is not to the other's liking
 
+	{syncproto.CodeNodeGone, syncproto.CodeRecoverBehind, ExitAttention},
+	one(syncproto.CodeRecoverLoss, ExitUsage),
+	one(syncproto.CodeStateDiffers, ExitAttention),
+	one(syncproto.CodeReadOnly, ExitBusy),
 	one(syncproto.CodeLedgerOpen, ExitStorage),
 	one(syncproto.CodeLedgerEntry, ExitStorage),
 	one(syncproto.CodeNotReady, ExitBusy),

@@ -19,6 +19,7 @@ type Config struct {
 	Advertise string    // host:port by which they reach this node; default: where it listens
 	Own       tlsid.Own // the node's certificate and key; its id is the raft id
 	DataKey   *[32]byte // encrypts entries and snapshots; the same on all nodes
+	LogID     []byte    // names the raft log: no node of another one is spoken to; at most 32 bytes
 	Rand      io.Reader // cryptographically random, safe for concurrent use
 	Log       *slog.Logger
 	Timing    Timing
@@ -59,6 +60,9 @@ type Space struct {
 	AppendEntries int    // entries in one message to a follower; default 16
 }
 
+// maxLogID bounds Config.LogID: it is part of a name in TLS, which has at most 255 bytes.
+const maxLogID = 32
+
 func (t *Timing) setDefaults() {
 	setDefault(&t.Heartbeat, 1500*time.Millisecond)
 	setDefault(&t.Commit, 50*time.Millisecond)
@@ -96,6 +100,7 @@ func (c *Config) Validate() error {
 		{c.Listen == "", "no address to listen on"},
 		{c.Own.Cert == nil || c.Own.CA == nil || c.Own.Key == nil, "no certificate"},
 		{c.DataKey == nil, "no data key"},
+		{len(c.LogID) > maxLogID, "a log id that is too long"},
 		{c.Rand == nil, "no randomness"},
 		{c.Log == nil, "no logger"},
 		{c.Timing.Heartbeat < 10*time.Millisecond, "a heartbeat below 10 ms"},

@@ -44,16 +44,9 @@ type Node struct {
 // Open starts a replica of m on the folder cfg.Dir. What it finds there it carries on
 // with; an empty folder waits for [Node.Bootstrap], or for a leader that adds this node.
 func Open(cfg Config, m Machine) (*Node, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	id, err := tlsid.Verify(cfg.Own.Cert, cfg.Own.CA, tlsid.RoleNode)
+	n, err := newNode(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open node: %w", err)
-	}
-	n := &Node{
-		cfg: cfg, id: id.ID, leads: make(chan bool, 64), failed: make(chan error, 1),
-		closing: make(chan struct{}), closed: make(chan struct{}),
+		return nil, err
 	}
 	if err := n.start(m); err != nil {
 		return nil, errors.Join(err, n.release())
@@ -61,25 +54,26 @@ func Open(cfg Config, m Machine) (*Node, error) {
 	return n, nil
 }
 
+func newNode(cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	id, err := tlsid.Verify(cfg.Own.Cert, cfg.Own.CA, tlsid.RoleNode)
+	if err != nil {
+		return nil, fmt.Errorf("open node: %w", err)
+	}
+	return &Node{
+		cfg: cfg, id: id.ID, leads: make(chan bool, 64), failed: make(chan error, 1),
+		closing: make(chan struct{}), closed: make(chan struct{}),
+	}, nil
+}
+
 // start opens in this order: log, snapshots, check of the state, network, raft. Nobody
 // hears of the node before its state is known to be right.
 func (n *Node) start(m Machine) error {
 	hlog := newRaftLog(n.cfg.Log)
-	codec, err := newCodec(n.cfg.DataKey, n.cfg.Rand, n.cfg.Space.EntryBytes)
-	if err != nil {
-		return fmt.Errorf("open node: %w", err)
-	}
-	n.shell = &shell{machine: m, codec: codec, dataKey: n.cfg.DataKey, fail: n.fail}
-	store, err := openLog(filepath.Join(n.cfg.Dir, "log"), n.cfg.Space.SegmentBytes, hlog.Named("wal"))
-	if err != nil {
+	if err := n.openDisk(m, hlog); err != nil {
 		return err
-	}
-	if n.log, err = watchLog(store, n.fail); err != nil {
-		return errors.Join(logError(n.cfg.Dir, err), store.Close())
-	}
-	n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, n.cfg.Space.Snapshots, hlog.Named("snapshot"))
-	if err != nil {
-		return logError(n.cfg.Dir, err)
 	}
 	restored, err := checkState(n.snaps, n.log, n.shell)
 	if err != nil {
@@ -99,6 +93,27 @@ func (n *Node) start(m Machine) error {
 	n.raft, err = raft.NewRaft(n.raftConfig(hlog), n.shell, n.log, n.log, n.snaps, n.trans)
 	if err != nil {
 		return fmt.Errorf("open node: start raft: %w", err)
+	}
+	return nil
+}
+
+// openDisk opens what the node has on disk: log and snapshots.
+func (n *Node) openDisk(m Machine, hlog *raftLog) error {
+	codec, err := newCodec(n.cfg.DataKey, n.cfg.Rand, n.cfg.Space.EntryBytes)
+	if err != nil {
+		return fmt.Errorf("open node: %w", err)
+	}
+	n.shell = &shell{machine: m, codec: codec, dataKey: n.cfg.DataKey, fail: n.fail}
+	store, err := openLog(filepath.Join(n.cfg.Dir, "log"), n.cfg.Space.SegmentBytes, hlog.Named("wal"))
+	if err != nil {
+		return err
+	}
+	if n.log, err = watchLog(store, n.fail); err != nil {
+		return errors.Join(logError(n.cfg.Dir, err), store.Close())
+	}
+	n.snaps, err = raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, n.cfg.Space.Snapshots, hlog.Named("snapshot"))
+	if err != nil {
+		return logError(n.cfg.Dir, err)
 	}
 	return nil
 }

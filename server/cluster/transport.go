@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,8 +17,17 @@ import (
 )
 
 // protocol is negotiated in the handshake (ALPN), so that a connection meant for another
-// port of a node is never taken for raft's.
+// port of a node is never taken for raft's. The name goes on with the id of the raft log:
+// after a forced recovery the nodes that were left out may be up again, and their log must
+// never meet the new one.
 const protocol = "unionsync-raft/1"
+
+func protocolOf(logID []byte) string {
+	if len(logID) == 0 {
+		return protocol
+	}
+	return protocol + "/" + hex.EncodeToString(logID)
+}
 
 // streams makes raft's connections: TLS 1.3, both ends with a certificate of a node of
 // this city. It is raft's stream layer.
@@ -53,7 +63,8 @@ func listen(cfg *Config) (*streams, error) {
 	if s.advertise == "" {
 		s.advertise = ln.Addr().String()
 	}
-	s.server.NextProtos, s.client.NextProtos = []string{protocol}, []string{protocol}
+	name := protocolOf(cfg.LogID)
+	s.server.NextProtos, s.client.NextProtos = []string{name}, []string{name}
 	if cfg.Admit != nil {
 		s.server.VerifyConnection = admit(s.server.VerifyConnection, cfg.Admit)
 	}

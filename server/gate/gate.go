@@ -45,17 +45,45 @@ type Members interface {
 	Describe() Description
 }
 
-// Description is how a node sees the cluster.
-type Description struct {
-	Term    uint64
-	Members []Member
+// Cluster is what the gate needs to change who belongs to the cluster. Each call is the
+// leader's only, and done when it returns without error; after another error than
+// [syncproto.CodeNotLeader] it may be done all the same, and may be made again.
+type Cluster interface {
+	// AddNonvoter lets a node have the log without counting for a majority.
+	AddNonvoter(ctx context.Context, id, raftAddress string) error
+	// Remove takes a node out; one that is not in is no error.
+	Remove(ctx context.Context, id string) error
+	// Transfer lets the node named lead, or for "" the one that is furthest.
+	Transfer(ctx context.Context, id string) error
 }
 
-// Member is a voter of the cluster.
+// Description is how a node sees the cluster, and how far it is itself.
+type Description struct {
+	Term        uint64
+	Members     []Member
+	LastIndex   uint64 // newest entry in the raft log here
+	Commit      uint64 // newest that a majority has, as known here
+	Snapshot    uint64 // index of the newest snapshot here; 0: none
+	LogBytes    int64  // the raft log here, about
+	LastContact int64  // milliseconds since the leader was heard; 0 for the leader, -1: never
+}
+
+// member gives a member by its name, nil if there is none.
+func (d *Description) member(id string) *Member {
+	for i := range d.Members {
+		if d.Members[i].ID == id {
+			return &d.Members[i]
+		}
+	}
+	return nil
+}
+
+// Member is a node of the cluster.
 type Member struct {
-	ID   string `json:"id"`
-	Raft string `json:"raft"`
-	API  string `json:"api"`
+	ID    string `json:"id"`
+	Raft  string `json:"raft"`
+	API   string `json:"api"`
+	Voter bool   `json:"voter"` // counts for a majority; others only have the log
 }
 
 // Config is what a gate needs. Fields with a default may be left out.
@@ -64,6 +92,8 @@ type Config struct {
 	Ledger   *ledger.Ledger
 	Log      Log
 	Members  Members
+	Cluster  Cluster               // nil: who belongs to the cluster cannot be changed here
+	LogID    []byte                // names the raft log, for nodes that join
 	Census   func() *census.Census // nil until there is one
 	Client   *http.Client          // to other nodes, with this node's certificate
 	Rand     io.Reader

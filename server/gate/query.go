@@ -193,6 +193,17 @@ type Status struct {
 	Devices    int            `json:"devices"`
 	Unions     *census.Unions `json:"unions,omitempty"` // left out while the census is not ready
 	Time       int64          `json:"time"`
+
+	Raft RaftStatus `json:"raft"`
+}
+
+// RaftStatus tells how far a node is with the replicated log.
+type RaftStatus struct {
+	LastIndex   uint64 `json:"last_index"`
+	Commit      uint64 `json:"commit"`
+	Snapshot    uint64 `json:"snapshot"`
+	LogBytes    int64  `json:"log_bytes"`
+	LastContact int64  `json:"last_contact_ms"` // since the leader was heard; 0 for the leader, -1: never
 }
 
 // Status tells how this node stands. It is never passed on: each node speaks for itself.
@@ -219,6 +230,7 @@ func (g *Gate) status(ctx context.Context) (*Status, error) {
 		Node: g.cfg.Node.ID(), Version: g.cfg.Version, Ready: l.Ready(), Role: "follower", Leader: g.cfg.Log.LeaderID(),
 		Term: d.Term, Applied: l.Applied(), Head: l.Head().String(), Generation: int(l.Head().Generation()),
 		City: g.cfg.Node.City.Fingerprint().String(), Members: d.Members, Time: g.now(),
+		Raft: RaftStatus{LastIndex: d.LastIndex, Commit: d.Commit, Snapshot: d.Snapshot, LogBytes: d.LogBytes, LastContact: d.LastContact},
 	}
 	if g.cfg.Log.Leads() {
 		st.Role = "leader"

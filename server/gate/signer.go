@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/hex"
@@ -20,9 +21,9 @@ type signer struct {
 }
 
 // signerKeys gives the public keys by which a segment's signer may have signed: of a device
-// of the union the one that the state knows; of a node the one that it has now, and those
-// that a certificate of the city handed back with the request names, since a node may have
-// had another key before, or a restore may have forgotten it. None: it is not known. More
+// of the union the one that the state knows; of a node those that nodes of its name have or
+// had, and those that a certificate of the city handed back with the request names, since a
+// restore may have forgotten some. None: it is not known. More
 // tells that a certificate could add to them.
 func (p *preparing) signerKeys(id []byte) (keys []signer, more bool, err error) {
 	d, err := p.g.cfg.Ledger.Device(id)
@@ -32,12 +33,12 @@ func (p *preparing) signerKeys(id []byte) (keys []signer, more bool, err error) 
 	if d.HasUnion(p.union) {
 		return []signer{{key: d.GetPublicKey()}}, false, nil
 	}
-	n, err := p.g.cfg.Ledger.Node(string(id))
+	certs, err := p.g.cfg.Ledger.NodeCertificates(string(id))
 	if err != nil {
 		return nil, false, err
 	}
-	if n != nil {
-		who, err := p.g.certificateOf(n.GetCertificate(), tlsid.RoleNode)
+	for _, der := range certs {
+		who, err := p.g.certificateOf(der, tlsid.RoleNode)
 		if err != nil {
 			return nil, false, fmt.Errorf("read a node's certificate: %w", err)
 		}
@@ -105,25 +106,34 @@ func (g *Gate) addCertificates(p *syncpb.Page) error {
 			continue
 		}
 		seen[id] = true
-		der, err := g.certificate(id)
+		certs, err := g.certificates(id)
 		if err != nil {
 			return fmt.Errorf("add certificates: %w", err)
 		}
-		if len(der) > 0 {
-			p.Certificates = append(p.Certificates, der)
-		}
+		p.Certificates = append(p.Certificates, certs...)
 	}
 	return nil
 }
 
-func (g *Gate) certificate(id string) ([]byte, error) {
-	if id == g.cfg.Node.ID() {
-		return g.cfg.Node.Own.Cert.Raw, nil
-	}
+// certificates gives those of a signer; of a node also those that nodes of its name had
+// before, since either may have signed.
+func (g *Gate) certificates(id string) (out [][]byte, err error) {
 	d, err := g.cfg.Ledger.Device([]byte(id))
-	if err != nil || d != nil {
-		return d.GetCertificate(), err
+	if err != nil {
+		return nil, err
 	}
-	n, err := g.cfg.Ledger.Node(id)
-	return n.GetCertificate(), err
+	if der := d.GetCertificate(); len(der) > 0 {
+		return [][]byte{der}, nil
+	}
+	own := g.cfg.Node.Own.Cert.Raw
+	if id == g.cfg.Node.ID() {
+		out = append(out, own)
+	}
+	of, err := g.cfg.Ledger.NodeCertificates(id)
+	for _, der := range of {
+		if id != g.cfg.Node.ID() || !bytes.Equal(der, own) {
+			out = append(out, der)
+		}
+	}
+	return out, err
 }

@@ -25,6 +25,8 @@ const (
 
 	typeRegistered = 10
 	typeMark       = 11
+
+	typeLeft = 20
 )
 
 const entryVersion = 1
@@ -55,6 +57,8 @@ func Entry(m proto.Message) ([]byte, error) {
 		typ = typeRegistered
 	case *entrypb.Publish:
 		typ = typePublish
+	case *entrypb.NodeLeft:
+		typ = typeLeft
 	default:
 		return nil, fmt.Errorf("encode entry: no type for %T", m)
 	}
@@ -96,6 +100,8 @@ func decodeEntry(data []byte) (proto.Message, error) {
 		m = new(entrypb.Registered)
 	case typePublish:
 		m = new(entrypb.Publish)
+	case typeLeft:
+		m = new(entrypb.NodeLeft)
 	default:
 		return nil, syncproto.Fail(syncproto.CodeLedgerEntry, "decode entry", fmt.Errorf("type %d", data[0]))
 	}
@@ -188,6 +194,8 @@ func (a *applier) entry(m proto.Message) (any, error) {
 		return a.registered(m)
 	case *entrypb.Publish:
 		return a.publish(m)
+	case *entrypb.NodeLeft:
+		return a.left(m)
 	}
 	return nil, fmt.Errorf("no way to apply %T", m)
 }

@@ -75,6 +75,7 @@ func TestGoldenFormats(t *testing.T) {
 		{"node", entry(&entrypb.Node{Time: 1, Id: "n1", RaftAddress: "r", ApiAddress: "a"})},
 		{"publish", entry(&entrypb.Publish{Time: 1, Operator: "o", Kinds: []*entrypb.KindFile{{Name: "visit.yaml", Yaml: []byte("kind: visit"), Signature: []byte{9}, Version: 2}}})},
 		{"older kind key", keyOlderKind("visit.yaml", 1)}, {"found key", []byte{keyFound}},
+		{"node left", entry(&entrypb.NodeLeft{Time: 1, Id: "n1"})},
 	} {
 		fmt.Fprintf(&out, "%s %s\n", row.name, hex.EncodeToString(row.bytes))
 	}

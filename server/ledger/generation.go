@@ -71,6 +71,9 @@ func (a *applier) beginLife(n *entrypb.NewGeneration) error {
 		return err
 	}
 	a.meta.Generation, a.meta.Count, a.meta.Moving = next.GetNumber(), 0, true
+	if id := n.GetLogId(); len(id) > 0 {
+		a.meta.LogId = id
+	}
 	return nil
 }
 

@@ -67,11 +67,6 @@ func (a *applier) device(e *entrypb.Enrolled, union string, now int64) (any, err
 	return cloneOf(d), nil
 }
 
-func (a *applier) node(n *entrypb.Node) error {
-	a.raiseTime(n.GetTime())
-	return a.setMessage(keyNamed(prefixNode, []byte(n.GetId())), n)
-}
-
 // contact notes what an exchange said of the agent.
 func (a *applier) contact(union string, device []byte, c *entrypb.Contact, now int64) error {
 	key := keyContact(union, device)
@@ -96,11 +91,6 @@ func (l *Ledger) Code(hash []byte) (*entrypb.CodeState, error) {
 	return lookup(l, keyNamed(prefixCode, hash), new(entrypb.CodeState))
 }
 
-// Node gives a node's addresses, nil if it is not known.
-func (l *Ledger) Node(id string) (*entrypb.Node, error) {
-	return lookup(l, keyNamed(prefixNode, []byte(id)), new(entrypb.Node))
-}
-
 // Genesis gives the first entry of the centre, nil before it.
 func (l *Ledger) Genesis() (*entrypb.Genesis, error) {
 	return lookup(l, []byte{keyGenesis}, new(entrypb.Genesis))
@@ -120,22 +110,6 @@ func lookup[M proto.Message](l *Ledger, key []byte, m M) (M, error) {
 		return none, err
 	}
 	return m, nil
-}
-
-// Nodes gives all nodes' addresses, in the order of their names.
-func (l *Ledger) Nodes() ([]*entrypb.Node, error) {
-	r := l.read()
-	defer r.done()
-	var out []*entrypb.Node
-	err := eachMessage(r.txn, []byte{prefixNode}, func(_, v []byte) error {
-		n := new(entrypb.Node)
-		out = append(out, n)
-		return proto.Unmarshal(v, n)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read nodes: %w", err)
-	}
-	return out, nil
 }
 
 // Devices counts the devices that are enrolled and not revoked.

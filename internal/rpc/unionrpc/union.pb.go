@@ -214,7 +214,12 @@ type JoinRequest struct {
 	ApiAddress  string   `protobuf:"bytes,5,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
 	Hosts       []string `protobuf:"bytes,7,rep,name=hosts,proto3" json:"hosts,omitempty"`
 	// Of a node that serves: its certificate, DER.
-	Certificate   []byte `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Certificate []byte `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// The newest level that its program knows, and the program's version.
+	Level   uint32 `protobuf:"varint,9,opt,name=level,proto3" json:"level,omitempty"`
+	Version string `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`
+	// Of a node that serves: raft index up to which it has the state.
+	Applied       uint64 `protobuf:"varint,11,opt,name=applied,proto3" json:"applied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -298,6 +303,27 @@ func (x *JoinRequest) GetCertificate() []byte {
 	return nil
 }
 
+func (x *JoinRequest) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *JoinRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *JoinRequest) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
 type JoinResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Certificate []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
@@ -305,7 +331,9 @@ type JoinResponse struct {
 	// The city's secrets, sealed with the cluster's secret.
 	SealedKeys []byte `protobuf:"bytes,3,opt,name=sealed_keys,json=sealedKeys,proto3" json:"sealed_keys,omitempty"`
 	// Addresses of the centre's nodes.
-	Addresses     []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	Addresses []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Names the raft log: nodes of another one are not spoken to.
+	LogId         []byte `protobuf:"bytes,5,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +396,305 @@ func (x *JoinResponse) GetAddresses() []string {
 	return nil
 }
 
+func (x *JoinResponse) GetLogId() []byte {
+	if x != nil {
+		return x.LogId
+	}
+	return nil
+}
+
+type LeaveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// It does not answer and will not come back.
+	Dead          bool `protobuf:"varint,2,opt,name=dead,proto3" json:"dead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveRequest) Reset() {
+	*x = LeaveRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveRequest) ProtoMessage() {}
+
+func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
+func (*LeaveRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LeaveRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *LeaveRequest) GetDead() bool {
+	if x != nil {
+		return x.Dead
+	}
+	return false
+}
+
+// LeaveResponse tells what stays, as the documented JSON.
+type LeaveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveResponse) Reset() {
+	*x = LeaveResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveResponse) ProtoMessage() {}
+
+func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
+func (*LeaveResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LeaveResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type TransferRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: whichever is furthest.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferRequest) Reset() {
+	*x = TransferRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferRequest) ProtoMessage() {}
+
+func (x *TransferRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
+func (*TransferRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TransferRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type TransferResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          []byte                 `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferResponse) Reset() {
+	*x = TransferResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferResponse) ProtoMessage() {}
+
+func (x *TransferResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
+func (*TransferResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TransferResponse) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type ReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Raft index of the check.
+	Index         uint64 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	Sum           []byte `protobuf:"bytes,3,opt,name=sum,proto3" json:"sum,omitempty"`
+	Next          []byte `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReportRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ReportRequest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ReportRequest) GetSum() []byte {
+	if x != nil {
+		return x.Sum
+	}
+	return nil
+}
+
+func (x *ReportRequest) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{9}
+}
+
 type CreateCodeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
@@ -378,7 +705,7 @@ type CreateCodeRequest struct {
 
 func (x *CreateCodeRequest) Reset() {
 	*x = CreateCodeRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[4]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +717,7 @@ func (x *CreateCodeRequest) String() string {
 func (*CreateCodeRequest) ProtoMessage() {}
 
 func (x *CreateCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[4]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +730,7 @@ func (x *CreateCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCodeRequest.ProtoReflect.Descriptor instead.
 func (*CreateCodeRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{4}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateCodeRequest) GetUnion() string {
@@ -431,7 +758,7 @@ type CreateCodeResponse struct {
 
 func (x *CreateCodeResponse) Reset() {
 	*x = CreateCodeResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[5]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +770,7 @@ func (x *CreateCodeResponse) String() string {
 func (*CreateCodeResponse) ProtoMessage() {}
 
 func (x *CreateCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[5]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +783,7 @@ func (x *CreateCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCodeResponse.ProtoReflect.Descriptor instead.
 func (*CreateCodeResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{5}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateCodeResponse) GetCode() string {
@@ -493,7 +820,7 @@ type OrgRow struct {
 
 func (x *OrgRow) Reset() {
 	*x = OrgRow{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +832,7 @@ func (x *OrgRow) String() string {
 func (*OrgRow) ProtoMessage() {}
 
 func (x *OrgRow) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[6]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +845,7 @@ func (x *OrgRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrgRow.ProtoReflect.Descriptor instead.
 func (*OrgRow) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{6}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OrgRow) GetLine() uint32 {
@@ -547,7 +874,7 @@ type ImportOrgRequest struct {
 
 func (x *ImportOrgRequest) Reset() {
 	*x = ImportOrgRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[7]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +886,7 @@ func (x *ImportOrgRequest) String() string {
 func (*ImportOrgRequest) ProtoMessage() {}
 
 func (x *ImportOrgRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[7]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +899,7 @@ func (x *ImportOrgRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrgRequest.ProtoReflect.Descriptor instead.
 func (*ImportOrgRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{7}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportOrgRequest) GetRows() []*OrgRow {
@@ -604,7 +931,7 @@ type ImportOrgResponse struct {
 
 func (x *ImportOrgResponse) Reset() {
 	*x = ImportOrgResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[8]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +943,7 @@ func (x *ImportOrgResponse) String() string {
 func (*ImportOrgResponse) ProtoMessage() {}
 
 func (x *ImportOrgResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[8]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +956,7 @@ func (x *ImportOrgResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrgResponse.ProtoReflect.Descriptor instead.
 func (*ImportOrgResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{8}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ImportOrgResponse) GetAdded() uint32 {
@@ -678,7 +1005,7 @@ type OrgProblem struct {
 
 func (x *OrgProblem) Reset() {
 	*x = OrgProblem{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +1017,7 @@ func (x *OrgProblem) String() string {
 func (*OrgProblem) ProtoMessage() {}
 
 func (x *OrgProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[9]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +1030,7 @@ func (x *OrgProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrgProblem.ProtoReflect.Descriptor instead.
 func (*OrgProblem) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{9}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OrgProblem) GetLine() uint32 {
@@ -739,7 +1066,7 @@ type ListOrgRequest struct {
 
 func (x *ListOrgRequest) Reset() {
 	*x = ListOrgRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +1078,7 @@ func (x *ListOrgRequest) String() string {
 func (*ListOrgRequest) ProtoMessage() {}
 
 func (x *ListOrgRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[10]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +1091,7 @@ func (x *ListOrgRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrgRequest.ProtoReflect.Descriptor instead.
 func (*ListOrgRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{10}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListOrgRequest) GetParent() string {
@@ -790,7 +1117,7 @@ type ListOrgResponse struct {
 
 func (x *ListOrgResponse) Reset() {
 	*x = ListOrgResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +1129,7 @@ func (x *ListOrgResponse) String() string {
 func (*ListOrgResponse) ProtoMessage() {}
 
 func (x *ListOrgResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[11]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +1142,7 @@ func (x *ListOrgResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrgResponse.ProtoReflect.Descriptor instead.
 func (*ListOrgResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{11}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListOrgResponse) GetUnits() []*OrgState {
@@ -843,7 +1170,7 @@ type OrgState struct {
 
 func (x *OrgState) Reset() {
 	*x = OrgState{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1182,7 @@ func (x *OrgState) String() string {
 func (*OrgState) ProtoMessage() {}
 
 func (x *OrgState) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[12]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1195,7 @@ func (x *OrgState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrgState.ProtoReflect.Descriptor instead.
 func (*OrgState) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{12}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OrgState) GetUnit() *OrgRow {
@@ -932,7 +1259,7 @@ type CountsRequest struct {
 
 func (x *CountsRequest) Reset() {
 	*x = CountsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1271,7 @@ func (x *CountsRequest) String() string {
 func (*CountsRequest) ProtoMessage() {}
 
 func (x *CountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[13]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1284,7 @@ func (x *CountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsRequest.ProtoReflect.Descriptor instead.
 func (*CountsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{13}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CountsRequest) GetDay() string {
@@ -1019,7 +1346,7 @@ type CountsFilter struct {
 
 func (x *CountsFilter) Reset() {
 	*x = CountsFilter{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1358,7 @@ func (x *CountsFilter) String() string {
 func (*CountsFilter) ProtoMessage() {}
 
 func (x *CountsFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[14]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1371,7 @@ func (x *CountsFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsFilter.ProtoReflect.Descriptor instead.
 func (*CountsFilter) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{14}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CountsFilter) GetDimension() string {
@@ -1071,7 +1398,7 @@ type CountsResponse struct {
 
 func (x *CountsResponse) Reset() {
 	*x = CountsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1410,7 @@ func (x *CountsResponse) String() string {
 func (*CountsResponse) ProtoMessage() {}
 
 func (x *CountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[15]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1423,7 @@ func (x *CountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountsResponse.ProtoReflect.Descriptor instead.
 func (*CountsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{15}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CountsResponse) GetJson() []byte {
@@ -1114,7 +1441,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1453,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[16]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1466,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{16}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{22}
 }
 
 type StatusResponse struct {
@@ -1151,7 +1478,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1490,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[17]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1503,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{17}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StatusResponse) GetJson() []byte {
@@ -1199,7 +1526,7 @@ type PublishKindsRequest struct {
 
 func (x *PublishKindsRequest) Reset() {
 	*x = PublishKindsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1538,7 @@ func (x *PublishKindsRequest) String() string {
 func (*PublishKindsRequest) ProtoMessage() {}
 
 func (x *PublishKindsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[18]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1551,7 @@ func (x *PublishKindsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishKindsRequest.ProtoReflect.Descriptor instead.
 func (*PublishKindsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{18}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PublishKindsRequest) GetFiles() map[string][]byte {
@@ -1258,7 +1585,7 @@ type PublishKindsResponse struct {
 
 func (x *PublishKindsResponse) Reset() {
 	*x = PublishKindsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +1597,7 @@ func (x *PublishKindsResponse) String() string {
 func (*PublishKindsResponse) ProtoMessage() {}
 
 func (x *PublishKindsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[19]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +1610,7 @@ func (x *PublishKindsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishKindsResponse.ProtoReflect.Descriptor instead.
 func (*PublishKindsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{19}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PublishKindsResponse) GetJson() []byte {
@@ -1302,7 +1629,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1641,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[20]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1654,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{20}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListDevicesRequest) GetUnion() string {
@@ -1346,7 +1673,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1685,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[21]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1698,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{21}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListDevicesResponse) GetJson() []byte {
@@ -1393,7 +1720,7 @@ type RevokeRequest struct {
 
 func (x *RevokeRequest) Reset() {
 	*x = RevokeRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1732,7 @@ func (x *RevokeRequest) String() string {
 func (*RevokeRequest) ProtoMessage() {}
 
 func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[22]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1745,7 @@ func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
 func (*RevokeRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{22}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RevokeRequest) GetDevice() string {
@@ -1451,7 +1778,7 @@ type RevokeResponse struct {
 
 func (x *RevokeResponse) Reset() {
 	*x = RevokeResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1790,7 @@ func (x *RevokeResponse) String() string {
 func (*RevokeResponse) ProtoMessage() {}
 
 func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[23]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1803,7 @@ func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
 func (*RevokeResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{23}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RevokeResponse) GetJson() []byte {
@@ -1498,7 +1825,7 @@ type BeginGenerationRequest struct {
 
 func (x *BeginGenerationRequest) Reset() {
 	*x = BeginGenerationRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1837,7 @@ func (x *BeginGenerationRequest) String() string {
 func (*BeginGenerationRequest) ProtoMessage() {}
 
 func (x *BeginGenerationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[24]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1850,7 @@ func (x *BeginGenerationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginGenerationRequest.ProtoReflect.Descriptor instead.
 func (*BeginGenerationRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{24}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BeginGenerationRequest) GetOperator() string {
@@ -1556,7 +1883,7 @@ type BeginGenerationResponse struct {
 
 func (x *BeginGenerationResponse) Reset() {
 	*x = BeginGenerationResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1895,7 @@ func (x *BeginGenerationResponse) String() string {
 func (*BeginGenerationResponse) ProtoMessage() {}
 
 func (x *BeginGenerationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[25]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1908,7 @@ func (x *BeginGenerationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginGenerationResponse.ProtoReflect.Descriptor instead.
 func (*BeginGenerationResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{25}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *BeginGenerationResponse) GetJson() []byte {
@@ -1599,7 +1926,7 @@ type ListGenerationsRequest struct {
 
 func (x *ListGenerationsRequest) Reset() {
 	*x = ListGenerationsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1938,7 @@ func (x *ListGenerationsRequest) String() string {
 func (*ListGenerationsRequest) ProtoMessage() {}
 
 func (x *ListGenerationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[26]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1951,7 @@ func (x *ListGenerationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGenerationsRequest.ProtoReflect.Descriptor instead.
 func (*ListGenerationsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{26}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{32}
 }
 
 type ListGenerationsResponse struct {
@@ -1636,7 +1963,7 @@ type ListGenerationsResponse struct {
 
 func (x *ListGenerationsResponse) Reset() {
 	*x = ListGenerationsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1975,7 @@ func (x *ListGenerationsResponse) String() string {
 func (*ListGenerationsResponse) ProtoMessage() {}
 
 func (x *ListGenerationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[27]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1988,7 @@ func (x *ListGenerationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGenerationsResponse.ProtoReflect.Descriptor instead.
 func (*ListGenerationsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{27}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListGenerationsResponse) GetJson() []byte {
@@ -1687,7 +2014,7 @@ type ListCasesRequest struct {
 
 func (x *ListCasesRequest) Reset() {
 	*x = ListCasesRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +2026,7 @@ func (x *ListCasesRequest) String() string {
 func (*ListCasesRequest) ProtoMessage() {}
 
 func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[28]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +2039,7 @@ func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesRequest.ProtoReflect.Descriptor instead.
 func (*ListCasesRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{28}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListCasesRequest) GetUnion() string {
@@ -1752,7 +2079,7 @@ type ListCasesResponse struct {
 
 func (x *ListCasesResponse) Reset() {
 	*x = ListCasesResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +2091,7 @@ func (x *ListCasesResponse) String() string {
 func (*ListCasesResponse) ProtoMessage() {}
 
 func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[29]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +2104,7 @@ func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesResponse.ProtoReflect.Descriptor instead.
 func (*ListCasesResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{29}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListCasesResponse) GetJson() []byte {
@@ -1806,7 +2133,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2145,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[30]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2158,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{30}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DecideRequest) GetUnion() string {
@@ -1892,7 +2219,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2231,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[31]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2244,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{31}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DecideResponse) GetJson() []byte {
@@ -1936,7 +2263,7 @@ type ImportBundleRequest struct {
 
 func (x *ImportBundleRequest) Reset() {
 	*x = ImportBundleRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2275,7 @@ func (x *ImportBundleRequest) String() string {
 func (*ImportBundleRequest) ProtoMessage() {}
 
 func (x *ImportBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[32]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2288,7 @@ func (x *ImportBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportBundleRequest.ProtoReflect.Descriptor instead.
 func (*ImportBundleRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{32}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ImportBundleRequest) GetBundle() []byte {
@@ -1982,7 +2309,7 @@ type ImportBundleResponse struct {
 
 func (x *ImportBundleResponse) Reset() {
 	*x = ImportBundleResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2321,7 @@ func (x *ImportBundleResponse) String() string {
 func (*ImportBundleResponse) ProtoMessage() {}
 
 func (x *ImportBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[33]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2334,7 @@ func (x *ImportBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportBundleResponse.ProtoReflect.Descriptor instead.
 func (*ImportBundleResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{33}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ImportBundleResponse) GetBundle() []byte {
@@ -2036,7 +2363,7 @@ type ListKindsRequest struct {
 
 func (x *ListKindsRequest) Reset() {
 	*x = ListKindsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2375,7 @@ func (x *ListKindsRequest) String() string {
 func (*ListKindsRequest) ProtoMessage() {}
 
 func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[34]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2388,7 @@ func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKindsRequest.ProtoReflect.Descriptor instead.
 func (*ListKindsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{34}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListKindsRequest) GetKind() string {
@@ -2089,7 +2416,7 @@ type ListKindsResponse struct {
 
 func (x *ListKindsResponse) Reset() {
 	*x = ListKindsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2428,7 @@ func (x *ListKindsResponse) String() string {
 func (*ListKindsResponse) ProtoMessage() {}
 
 func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[35]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2441,7 @@ func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKindsResponse.ProtoReflect.Descriptor instead.
 func (*ListKindsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{35}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListKindsResponse) GetJson() []byte {
@@ -2142,7 +2469,7 @@ type ListFindingsRequest struct {
 
 func (x *ListFindingsRequest) Reset() {
 	*x = ListFindingsRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2481,7 @@ func (x *ListFindingsRequest) String() string {
 func (*ListFindingsRequest) ProtoMessage() {}
 
 func (x *ListFindingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[36]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2494,7 @@ func (x *ListFindingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFindingsRequest.ProtoReflect.Descriptor instead.
 func (*ListFindingsRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{36}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListFindingsRequest) GetUnion() string {
@@ -2193,7 +2520,7 @@ type ListFindingsResponse struct {
 
 func (x *ListFindingsResponse) Reset() {
 	*x = ListFindingsResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2532,7 @@ func (x *ListFindingsResponse) String() string {
 func (*ListFindingsResponse) ProtoMessage() {}
 
 func (x *ListFindingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[37]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2545,7 @@ func (x *ListFindingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFindingsResponse.ProtoReflect.Descriptor instead.
 func (*ListFindingsResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{37}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListFindingsResponse) GetJson() []byte {
@@ -2238,7 +2565,7 @@ type ArchiveRequest struct {
 
 func (x *ArchiveRequest) Reset() {
 	*x = ArchiveRequest{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2577,7 @@ func (x *ArchiveRequest) String() string {
 func (*ArchiveRequest) ProtoMessage() {}
 
 func (x *ArchiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[38]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2590,7 @@ func (x *ArchiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveRequest.ProtoReflect.Descriptor instead.
 func (*ArchiveRequest) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{38}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ArchiveRequest) GetBackup() bool {
@@ -2282,7 +2609,7 @@ type ArchiveResponse struct {
 
 func (x *ArchiveResponse) Reset() {
 	*x = ArchiveResponse{}
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2621,7 @@ func (x *ArchiveResponse) String() string {
 func (*ArchiveResponse) ProtoMessage() {}
 
 func (x *ArchiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[39]
+	mi := &file_internal_rpc_unionrpc_union_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2634,7 @@ func (x *ArchiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArchiveResponse.ProtoReflect.Descriptor instead.
 func (*ArchiveResponse) Descriptor() ([]byte, []int) {
-	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{39}
+	return file_internal_rpc_unionrpc_union_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ArchiveResponse) GetJson() []byte {
@@ -2341,7 +2668,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"generation\x12&\n" +
 	"\x04slot\x18\t \x01(\v2\x12.unionsync.v1.SlotR\x04slot\x12\x1c\n" +
 	"\trecipient\x18\n" +
-	" \x01(\tR\trecipient\"\xd2\x01\n" +
+	" \x01(\tR\trecipient\"\x9c\x02\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1d\n" +
 	"\n" +
@@ -2351,13 +2678,33 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\vapi_address\x18\x05 \x01(\tR\n" +
 	"apiAddress\x12\x14\n" +
 	"\x05hosts\x18\a \x03(\tR\x05hosts\x12 \n" +
-	"\vcertificate\x18\b \x01(\fR\vcertificate\"\x7f\n" +
+	"\vcertificate\x18\b \x01(\fR\vcertificate\x12\x14\n" +
+	"\x05level\x18\t \x01(\rR\x05level\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\tR\aversion\x12\x18\n" +
+	"\aapplied\x18\v \x01(\x04R\aapplied\"\x96\x01\n" +
 	"\fJoinResponse\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
 	"\x02ca\x18\x02 \x01(\fR\x02ca\x12\x1f\n" +
 	"\vsealed_keys\x18\x03 \x01(\fR\n" +
 	"sealedKeys\x12\x1c\n" +
-	"\taddresses\x18\x04 \x03(\tR\taddresses\"N\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\x12\x15\n" +
+	"\x06log_id\x18\x05 \x01(\fR\x05logId\"6\n" +
+	"\fLeaveRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04dead\x18\x02 \x01(\bR\x04dead\"#\n" +
+	"\rLeaveResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"%\n" +
+	"\x0fTransferRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"&\n" +
+	"\x10TransferResponse\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"_\n" +
+	"\rReportRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x10\n" +
+	"\x03sum\x18\x03 \x01(\fR\x03sum\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\fR\x04next\"\x10\n" +
+	"\x0eReportResponse\"N\n" +
 	"\x11CreateCodeRequest\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12#\n" +
 	"\rvalid_seconds\x18\x02 \x01(\x03R\fvalidSeconds\"a\n" +
@@ -2486,7 +2833,7 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x01\n" +
 	"\x05Union\x129\n" +
 	"\bExchange\x12\x15.unionsync.v1.Request\x1a\x16.unionsync.v1.Response\x12H\n" +
-	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xc6\v\n" +
+	"\x05Enrol\x12\x1e.unionsync.rpc.v1.EnrolRequest\x1a\x1f.unionsync.rpc.v1.EnrolResponse2\xb0\r\n" +
 	"\x05Admin\x12E\n" +
 	"\x04Join\x12\x1d.unionsync.rpc.v1.JoinRequest\x1a\x1e.unionsync.rpc.v1.JoinResponse\x12W\n" +
 	"\n" +
@@ -2503,7 +2850,10 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\x06Decide\x12\x1f.unionsync.rpc.v1.DecideRequest\x1a .unionsync.rpc.v1.DecideResponse\x12]\n" +
 	"\fImportBundle\x12%.unionsync.rpc.v1.ImportBundleRequest\x1a&.unionsync.rpc.v1.ImportBundleResponse\x12f\n" +
 	"\x0fListGenerations\x12(.unionsync.rpc.v1.ListGenerationsRequest\x1a).unionsync.rpc.v1.ListGenerationsResponse\x12T\n" +
-	"\tListKinds\x12\".unionsync.rpc.v1.ListKindsRequest\x1a#.unionsync.rpc.v1.ListKindsResponse\x12]\n" +
+	"\tListKinds\x12\".unionsync.rpc.v1.ListKindsRequest\x1a#.unionsync.rpc.v1.ListKindsResponse\x12H\n" +
+	"\x05Leave\x12\x1e.unionsync.rpc.v1.LeaveRequest\x1a\x1f.unionsync.rpc.v1.LeaveResponse\x12Q\n" +
+	"\bTransfer\x12!.unionsync.rpc.v1.TransferRequest\x1a\".unionsync.rpc.v1.TransferResponse\x12K\n" +
+	"\x06Report\x12\x1f.unionsync.rpc.v1.ReportRequest\x1a .unionsync.rpc.v1.ReportResponse\x12]\n" +
 	"\fListFindings\x12%.unionsync.rpc.v1.ListFindingsRequest\x1a&.unionsync.rpc.v1.ListFindingsResponse\x12N\n" +
 	"\aArchive\x12 .unionsync.rpc.v1.ArchiveRequest\x1a!.unionsync.rpc.v1.ArchiveResponseB!Z\x1funionsync/internal/rpc/unionrpcb\x06proto3"
 
@@ -2519,107 +2869,119 @@ func file_internal_rpc_unionrpc_union_proto_rawDescGZIP() []byte {
 	return file_internal_rpc_unionrpc_union_proto_rawDescData
 }
 
-var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_internal_rpc_unionrpc_union_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_internal_rpc_unionrpc_union_proto_goTypes = []any{
 	(*EnrolRequest)(nil),            // 0: unionsync.rpc.v1.EnrolRequest
 	(*EnrolResponse)(nil),           // 1: unionsync.rpc.v1.EnrolResponse
 	(*JoinRequest)(nil),             // 2: unionsync.rpc.v1.JoinRequest
 	(*JoinResponse)(nil),            // 3: unionsync.rpc.v1.JoinResponse
-	(*CreateCodeRequest)(nil),       // 4: unionsync.rpc.v1.CreateCodeRequest
-	(*CreateCodeResponse)(nil),      // 5: unionsync.rpc.v1.CreateCodeResponse
-	(*OrgRow)(nil),                  // 6: unionsync.rpc.v1.OrgRow
-	(*ImportOrgRequest)(nil),        // 7: unionsync.rpc.v1.ImportOrgRequest
-	(*ImportOrgResponse)(nil),       // 8: unionsync.rpc.v1.ImportOrgResponse
-	(*OrgProblem)(nil),              // 9: unionsync.rpc.v1.OrgProblem
-	(*ListOrgRequest)(nil),          // 10: unionsync.rpc.v1.ListOrgRequest
-	(*ListOrgResponse)(nil),         // 11: unionsync.rpc.v1.ListOrgResponse
-	(*OrgState)(nil),                // 12: unionsync.rpc.v1.OrgState
-	(*CountsRequest)(nil),           // 13: unionsync.rpc.v1.CountsRequest
-	(*CountsFilter)(nil),            // 14: unionsync.rpc.v1.CountsFilter
-	(*CountsResponse)(nil),          // 15: unionsync.rpc.v1.CountsResponse
-	(*StatusRequest)(nil),           // 16: unionsync.rpc.v1.StatusRequest
-	(*StatusResponse)(nil),          // 17: unionsync.rpc.v1.StatusResponse
-	(*PublishKindsRequest)(nil),     // 18: unionsync.rpc.v1.PublishKindsRequest
-	(*PublishKindsResponse)(nil),    // 19: unionsync.rpc.v1.PublishKindsResponse
-	(*ListDevicesRequest)(nil),      // 20: unionsync.rpc.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),     // 21: unionsync.rpc.v1.ListDevicesResponse
-	(*RevokeRequest)(nil),           // 22: unionsync.rpc.v1.RevokeRequest
-	(*RevokeResponse)(nil),          // 23: unionsync.rpc.v1.RevokeResponse
-	(*BeginGenerationRequest)(nil),  // 24: unionsync.rpc.v1.BeginGenerationRequest
-	(*BeginGenerationResponse)(nil), // 25: unionsync.rpc.v1.BeginGenerationResponse
-	(*ListGenerationsRequest)(nil),  // 26: unionsync.rpc.v1.ListGenerationsRequest
-	(*ListGenerationsResponse)(nil), // 27: unionsync.rpc.v1.ListGenerationsResponse
-	(*ListCasesRequest)(nil),        // 28: unionsync.rpc.v1.ListCasesRequest
-	(*ListCasesResponse)(nil),       // 29: unionsync.rpc.v1.ListCasesResponse
-	(*DecideRequest)(nil),           // 30: unionsync.rpc.v1.DecideRequest
-	(*DecideResponse)(nil),          // 31: unionsync.rpc.v1.DecideResponse
-	(*ImportBundleRequest)(nil),     // 32: unionsync.rpc.v1.ImportBundleRequest
-	(*ImportBundleResponse)(nil),    // 33: unionsync.rpc.v1.ImportBundleResponse
-	(*ListKindsRequest)(nil),        // 34: unionsync.rpc.v1.ListKindsRequest
-	(*ListKindsResponse)(nil),       // 35: unionsync.rpc.v1.ListKindsResponse
-	(*ListFindingsRequest)(nil),     // 36: unionsync.rpc.v1.ListFindingsRequest
-	(*ListFindingsResponse)(nil),    // 37: unionsync.rpc.v1.ListFindingsResponse
-	(*ArchiveRequest)(nil),          // 38: unionsync.rpc.v1.ArchiveRequest
-	(*ArchiveResponse)(nil),         // 39: unionsync.rpc.v1.ArchiveResponse
-	nil,                             // 40: unionsync.rpc.v1.OrgRow.ValuesEntry
-	nil,                             // 41: unionsync.rpc.v1.OrgProblem.ArgsEntry
-	nil,                             // 42: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	(*syncpb.GenerationRef)(nil),    // 43: unionsync.v1.GenerationRef
-	(*syncpb.Slot)(nil),             // 44: unionsync.v1.Slot
-	(*syncpb.Request)(nil),          // 45: unionsync.v1.Request
-	(*syncpb.Response)(nil),         // 46: unionsync.v1.Response
+	(*LeaveRequest)(nil),            // 4: unionsync.rpc.v1.LeaveRequest
+	(*LeaveResponse)(nil),           // 5: unionsync.rpc.v1.LeaveResponse
+	(*TransferRequest)(nil),         // 6: unionsync.rpc.v1.TransferRequest
+	(*TransferResponse)(nil),        // 7: unionsync.rpc.v1.TransferResponse
+	(*ReportRequest)(nil),           // 8: unionsync.rpc.v1.ReportRequest
+	(*ReportResponse)(nil),          // 9: unionsync.rpc.v1.ReportResponse
+	(*CreateCodeRequest)(nil),       // 10: unionsync.rpc.v1.CreateCodeRequest
+	(*CreateCodeResponse)(nil),      // 11: unionsync.rpc.v1.CreateCodeResponse
+	(*OrgRow)(nil),                  // 12: unionsync.rpc.v1.OrgRow
+	(*ImportOrgRequest)(nil),        // 13: unionsync.rpc.v1.ImportOrgRequest
+	(*ImportOrgResponse)(nil),       // 14: unionsync.rpc.v1.ImportOrgResponse
+	(*OrgProblem)(nil),              // 15: unionsync.rpc.v1.OrgProblem
+	(*ListOrgRequest)(nil),          // 16: unionsync.rpc.v1.ListOrgRequest
+	(*ListOrgResponse)(nil),         // 17: unionsync.rpc.v1.ListOrgResponse
+	(*OrgState)(nil),                // 18: unionsync.rpc.v1.OrgState
+	(*CountsRequest)(nil),           // 19: unionsync.rpc.v1.CountsRequest
+	(*CountsFilter)(nil),            // 20: unionsync.rpc.v1.CountsFilter
+	(*CountsResponse)(nil),          // 21: unionsync.rpc.v1.CountsResponse
+	(*StatusRequest)(nil),           // 22: unionsync.rpc.v1.StatusRequest
+	(*StatusResponse)(nil),          // 23: unionsync.rpc.v1.StatusResponse
+	(*PublishKindsRequest)(nil),     // 24: unionsync.rpc.v1.PublishKindsRequest
+	(*PublishKindsResponse)(nil),    // 25: unionsync.rpc.v1.PublishKindsResponse
+	(*ListDevicesRequest)(nil),      // 26: unionsync.rpc.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),     // 27: unionsync.rpc.v1.ListDevicesResponse
+	(*RevokeRequest)(nil),           // 28: unionsync.rpc.v1.RevokeRequest
+	(*RevokeResponse)(nil),          // 29: unionsync.rpc.v1.RevokeResponse
+	(*BeginGenerationRequest)(nil),  // 30: unionsync.rpc.v1.BeginGenerationRequest
+	(*BeginGenerationResponse)(nil), // 31: unionsync.rpc.v1.BeginGenerationResponse
+	(*ListGenerationsRequest)(nil),  // 32: unionsync.rpc.v1.ListGenerationsRequest
+	(*ListGenerationsResponse)(nil), // 33: unionsync.rpc.v1.ListGenerationsResponse
+	(*ListCasesRequest)(nil),        // 34: unionsync.rpc.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),       // 35: unionsync.rpc.v1.ListCasesResponse
+	(*DecideRequest)(nil),           // 36: unionsync.rpc.v1.DecideRequest
+	(*DecideResponse)(nil),          // 37: unionsync.rpc.v1.DecideResponse
+	(*ImportBundleRequest)(nil),     // 38: unionsync.rpc.v1.ImportBundleRequest
+	(*ImportBundleResponse)(nil),    // 39: unionsync.rpc.v1.ImportBundleResponse
+	(*ListKindsRequest)(nil),        // 40: unionsync.rpc.v1.ListKindsRequest
+	(*ListKindsResponse)(nil),       // 41: unionsync.rpc.v1.ListKindsResponse
+	(*ListFindingsRequest)(nil),     // 42: unionsync.rpc.v1.ListFindingsRequest
+	(*ListFindingsResponse)(nil),    // 43: unionsync.rpc.v1.ListFindingsResponse
+	(*ArchiveRequest)(nil),          // 44: unionsync.rpc.v1.ArchiveRequest
+	(*ArchiveResponse)(nil),         // 45: unionsync.rpc.v1.ArchiveResponse
+	nil,                             // 46: unionsync.rpc.v1.OrgRow.ValuesEntry
+	nil,                             // 47: unionsync.rpc.v1.OrgProblem.ArgsEntry
+	nil,                             // 48: unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	(*syncpb.GenerationRef)(nil),    // 49: unionsync.v1.GenerationRef
+	(*syncpb.Slot)(nil),             // 50: unionsync.v1.Slot
+	(*syncpb.Request)(nil),          // 51: unionsync.v1.Request
+	(*syncpb.Response)(nil),         // 52: unionsync.v1.Response
 }
 var file_internal_rpc_unionrpc_union_proto_depIdxs = []int32{
-	43, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
-	44, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
-	40, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
-	6,  // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
-	9,  // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
-	41, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
-	12, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
-	6,  // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
-	14, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
-	42, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
-	45, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
+	49, // 0: unionsync.rpc.v1.EnrolResponse.generation:type_name -> unionsync.v1.GenerationRef
+	50, // 1: unionsync.rpc.v1.EnrolResponse.slot:type_name -> unionsync.v1.Slot
+	46, // 2: unionsync.rpc.v1.OrgRow.values:type_name -> unionsync.rpc.v1.OrgRow.ValuesEntry
+	12, // 3: unionsync.rpc.v1.ImportOrgRequest.rows:type_name -> unionsync.rpc.v1.OrgRow
+	15, // 4: unionsync.rpc.v1.ImportOrgResponse.problems:type_name -> unionsync.rpc.v1.OrgProblem
+	47, // 5: unionsync.rpc.v1.OrgProblem.args:type_name -> unionsync.rpc.v1.OrgProblem.ArgsEntry
+	18, // 6: unionsync.rpc.v1.ListOrgResponse.units:type_name -> unionsync.rpc.v1.OrgState
+	12, // 7: unionsync.rpc.v1.OrgState.unit:type_name -> unionsync.rpc.v1.OrgRow
+	20, // 8: unionsync.rpc.v1.CountsRequest.filter:type_name -> unionsync.rpc.v1.CountsFilter
+	48, // 9: unionsync.rpc.v1.PublishKindsRequest.files:type_name -> unionsync.rpc.v1.PublishKindsRequest.FilesEntry
+	51, // 10: unionsync.rpc.v1.Union.Exchange:input_type -> unionsync.v1.Request
 	0,  // 11: unionsync.rpc.v1.Union.Enrol:input_type -> unionsync.rpc.v1.EnrolRequest
 	2,  // 12: unionsync.rpc.v1.Admin.Join:input_type -> unionsync.rpc.v1.JoinRequest
-	4,  // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
-	7,  // 14: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
-	10, // 15: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
-	13, // 16: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
-	16, // 17: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
-	18, // 18: unionsync.rpc.v1.Admin.PublishKinds:input_type -> unionsync.rpc.v1.PublishKindsRequest
-	20, // 19: unionsync.rpc.v1.Admin.ListDevices:input_type -> unionsync.rpc.v1.ListDevicesRequest
-	22, // 20: unionsync.rpc.v1.Admin.Revoke:input_type -> unionsync.rpc.v1.RevokeRequest
-	24, // 21: unionsync.rpc.v1.Admin.BeginGeneration:input_type -> unionsync.rpc.v1.BeginGenerationRequest
-	28, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
-	30, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
-	32, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
-	26, // 25: unionsync.rpc.v1.Admin.ListGenerations:input_type -> unionsync.rpc.v1.ListGenerationsRequest
-	34, // 26: unionsync.rpc.v1.Admin.ListKinds:input_type -> unionsync.rpc.v1.ListKindsRequest
-	36, // 27: unionsync.rpc.v1.Admin.ListFindings:input_type -> unionsync.rpc.v1.ListFindingsRequest
-	38, // 28: unionsync.rpc.v1.Admin.Archive:input_type -> unionsync.rpc.v1.ArchiveRequest
-	46, // 29: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
-	1,  // 30: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
-	3,  // 31: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
-	5,  // 32: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
-	8,  // 33: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
-	11, // 34: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
-	15, // 35: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
-	17, // 36: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
-	19, // 37: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
-	21, // 38: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
-	23, // 39: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
-	25, // 40: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
-	29, // 41: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
-	31, // 42: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
-	33, // 43: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
-	27, // 44: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
-	35, // 45: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
-	37, // 46: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
-	39, // 47: unionsync.rpc.v1.Admin.Archive:output_type -> unionsync.rpc.v1.ArchiveResponse
-	29, // [29:48] is the sub-list for method output_type
-	10, // [10:29] is the sub-list for method input_type
+	10, // 13: unionsync.rpc.v1.Admin.CreateCode:input_type -> unionsync.rpc.v1.CreateCodeRequest
+	13, // 14: unionsync.rpc.v1.Admin.ImportOrg:input_type -> unionsync.rpc.v1.ImportOrgRequest
+	16, // 15: unionsync.rpc.v1.Admin.ListOrg:input_type -> unionsync.rpc.v1.ListOrgRequest
+	19, // 16: unionsync.rpc.v1.Admin.Counts:input_type -> unionsync.rpc.v1.CountsRequest
+	22, // 17: unionsync.rpc.v1.Admin.Status:input_type -> unionsync.rpc.v1.StatusRequest
+	24, // 18: unionsync.rpc.v1.Admin.PublishKinds:input_type -> unionsync.rpc.v1.PublishKindsRequest
+	26, // 19: unionsync.rpc.v1.Admin.ListDevices:input_type -> unionsync.rpc.v1.ListDevicesRequest
+	28, // 20: unionsync.rpc.v1.Admin.Revoke:input_type -> unionsync.rpc.v1.RevokeRequest
+	30, // 21: unionsync.rpc.v1.Admin.BeginGeneration:input_type -> unionsync.rpc.v1.BeginGenerationRequest
+	34, // 22: unionsync.rpc.v1.Admin.ListCases:input_type -> unionsync.rpc.v1.ListCasesRequest
+	36, // 23: unionsync.rpc.v1.Admin.Decide:input_type -> unionsync.rpc.v1.DecideRequest
+	38, // 24: unionsync.rpc.v1.Admin.ImportBundle:input_type -> unionsync.rpc.v1.ImportBundleRequest
+	32, // 25: unionsync.rpc.v1.Admin.ListGenerations:input_type -> unionsync.rpc.v1.ListGenerationsRequest
+	40, // 26: unionsync.rpc.v1.Admin.ListKinds:input_type -> unionsync.rpc.v1.ListKindsRequest
+	4,  // 27: unionsync.rpc.v1.Admin.Leave:input_type -> unionsync.rpc.v1.LeaveRequest
+	6,  // 28: unionsync.rpc.v1.Admin.Transfer:input_type -> unionsync.rpc.v1.TransferRequest
+	8,  // 29: unionsync.rpc.v1.Admin.Report:input_type -> unionsync.rpc.v1.ReportRequest
+	42, // 30: unionsync.rpc.v1.Admin.ListFindings:input_type -> unionsync.rpc.v1.ListFindingsRequest
+	44, // 31: unionsync.rpc.v1.Admin.Archive:input_type -> unionsync.rpc.v1.ArchiveRequest
+	52, // 32: unionsync.rpc.v1.Union.Exchange:output_type -> unionsync.v1.Response
+	1,  // 33: unionsync.rpc.v1.Union.Enrol:output_type -> unionsync.rpc.v1.EnrolResponse
+	3,  // 34: unionsync.rpc.v1.Admin.Join:output_type -> unionsync.rpc.v1.JoinResponse
+	11, // 35: unionsync.rpc.v1.Admin.CreateCode:output_type -> unionsync.rpc.v1.CreateCodeResponse
+	14, // 36: unionsync.rpc.v1.Admin.ImportOrg:output_type -> unionsync.rpc.v1.ImportOrgResponse
+	17, // 37: unionsync.rpc.v1.Admin.ListOrg:output_type -> unionsync.rpc.v1.ListOrgResponse
+	21, // 38: unionsync.rpc.v1.Admin.Counts:output_type -> unionsync.rpc.v1.CountsResponse
+	23, // 39: unionsync.rpc.v1.Admin.Status:output_type -> unionsync.rpc.v1.StatusResponse
+	25, // 40: unionsync.rpc.v1.Admin.PublishKinds:output_type -> unionsync.rpc.v1.PublishKindsResponse
+	27, // 41: unionsync.rpc.v1.Admin.ListDevices:output_type -> unionsync.rpc.v1.ListDevicesResponse
+	29, // 42: unionsync.rpc.v1.Admin.Revoke:output_type -> unionsync.rpc.v1.RevokeResponse
+	31, // 43: unionsync.rpc.v1.Admin.BeginGeneration:output_type -> unionsync.rpc.v1.BeginGenerationResponse
+	35, // 44: unionsync.rpc.v1.Admin.ListCases:output_type -> unionsync.rpc.v1.ListCasesResponse
+	37, // 45: unionsync.rpc.v1.Admin.Decide:output_type -> unionsync.rpc.v1.DecideResponse
+	39, // 46: unionsync.rpc.v1.Admin.ImportBundle:output_type -> unionsync.rpc.v1.ImportBundleResponse
+	33, // 47: unionsync.rpc.v1.Admin.ListGenerations:output_type -> unionsync.rpc.v1.ListGenerationsResponse
+	41, // 48: unionsync.rpc.v1.Admin.ListKinds:output_type -> unionsync.rpc.v1.ListKindsResponse
+	5,  // 49: unionsync.rpc.v1.Admin.Leave:output_type -> unionsync.rpc.v1.LeaveResponse
+	7,  // 50: unionsync.rpc.v1.Admin.Transfer:output_type -> unionsync.rpc.v1.TransferResponse
+	9,  // 51: unionsync.rpc.v1.Admin.Report:output_type -> unionsync.rpc.v1.ReportResponse
+	43, // 52: unionsync.rpc.v1.Admin.ListFindings:output_type -> unionsync.rpc.v1.ListFindingsResponse
+	45, // 53: unionsync.rpc.v1.Admin.Archive:output_type -> unionsync.rpc.v1.ArchiveResponse
+	32, // [32:54] is the sub-list for method output_type
+	10, // [10:32] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -2630,14 +2992,14 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 	if File_internal_rpc_unionrpc_union_proto != nil {
 		return
 	}
-	file_internal_rpc_unionrpc_union_proto_msgTypes[24].OneofWrappers = []any{}
+	file_internal_rpc_unionrpc_union_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_rpc_unionrpc_union_proto_rawDesc), len(file_internal_rpc_unionrpc_union_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1119,12 +1119,22 @@ func (x *Enrolled) GetCertificate() []byte {
 
 // Node is a node's addresses: type 6.
 type Node struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	RaftAddress   string                 `protobuf:"bytes,3,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
-	ApiAddress    string                 `protobuf:"bytes,4,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
-	Certificate   []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Time        int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Id          string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	RaftAddress string                 `protobuf:"bytes,3,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
+	ApiAddress  string                 `protobuf:"bytes,4,opt,name=api_address,json=apiAddress,proto3" json:"api_address,omitempty"`
+	Certificate []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// The newest level that the node's program knows; 0: 1.
+	Level   uint32 `protobuf:"varint,6,opt,name=level,proto3" json:"level,omitempty"`
+	Version string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	// In the state only: the node was taken out; its certificates stay for what it has signed.
+	Left bool `protobuf:"varint,8,opt,name=left,proto3" json:"left,omitempty"`
+	// In the state only: certificates over keys that nodes of this name had before.
+	Past [][]byte `protobuf:"bytes,9,rep,name=past,proto3" json:"past,omitempty"`
+	// In the state only: raft index of the check at which its state differed from the
+	// majority's; 0: it does not.
+	Differs       uint64 `protobuf:"varint,10,opt,name=differs,proto3" json:"differs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1194,14 +1204,51 @@ func (x *Node) GetCertificate() []byte {
 	return nil
 }
 
+func (x *Node) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *Node) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Node) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
+}
+
+func (x *Node) GetPast() [][]byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
+}
+
+func (x *Node) GetDiffers() uint64 {
+	if x != nil {
+		return x.Differs
+	}
+	return 0
+}
+
 // NewGeneration begins another life of the centre: type 7. Refused unless next's number is
 // above every number that the state knows or that stands in learned.
 type NewGeneration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Time  int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
 	// Entries of other lives that were learned from agents, each signed by the CA.
-	Learned       []*Generation `protobuf:"bytes,2,rep,name=learned,proto3" json:"learned,omitempty"`
-	Next          *Generation   `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	Learned []*Generation `protobuf:"bytes,2,rep,name=learned,proto3" json:"learned,omitempty"`
+	Next    *Generation   `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	// The raft log goes on under this id after a forced recovery; empty: under the old one.
+	LogId         []byte `protobuf:"bytes,20,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1253,6 +1300,13 @@ func (x *NewGeneration) GetLearned() []*Generation {
 func (x *NewGeneration) GetNext() *Generation {
 	if x != nil {
 		return x.Next
+	}
+	return nil
+}
+
+func (x *NewGeneration) GetLogId() []byte {
+	if x != nil {
+		return x.LogId
 	}
 	return nil
 }
@@ -1655,6 +1709,264 @@ func (x *Watermark) GetPosition() uint64 {
 	return 0
 }
 
+// NodeLeft takes a node out: type 20. Level 2.
+type NodeLeft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeLeft) Reset() {
+	*x = NodeLeft{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeLeft) ProtoMessage() {}
+
+func (x *NodeLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeLeft.ProtoReflect.Descriptor instead.
+func (*NodeLeft) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *NodeLeft) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *NodeLeft) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Level lets the leader propose what programs of this level know, and no older program may
+// go on: type 21. It never falls.
+type Level struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Level         uint32                 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Level) Reset() {
+	*x = Level{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Level) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Level) ProtoMessage() {}
+
+func (x *Level) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Level.ProtoReflect.Descriptor instead.
+func (*Level) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Level) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Level) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+// Check asks every node for a digest of a part of its state, as it is when this entry is
+// applied: type 22. Level 2.
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// The part begins at this key and has at most so many keys.
+	From []byte `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	Keys uint32 `protobuf:"varint,3,opt,name=keys,proto3" json:"keys,omitempty"`
+	// Names of the nodes whose majority decides.
+	Voters        []string `protobuf:"bytes,4,rep,name=voters,proto3" json:"voters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Check) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Check) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Check) GetKeys() uint32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *Check) GetVoters() []string {
+	if x != nil {
+		return x.Voters
+	}
+	return nil
+}
+
+// Digest is a node's answer to a Check: type 23. Level 2.
+type Digest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Node  string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Raft index of the check.
+	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Sum   []byte `protobuf:"bytes,4,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Where the next part begins; empty: the state ends with this one.
+	Next          []byte `protobuf:"bytes,5,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Digest) Reset() {
+	*x = Digest{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Digest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Digest) ProtoMessage() {}
+
+func (x *Digest) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Digest.ProtoReflect.Descriptor instead.
+func (*Digest) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Digest) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Digest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Digest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Digest) GetSum() []byte {
+	if x != nil {
+		return x.Sum
+	}
+	return nil
+}
+
+func (x *Digest) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
 type Device struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	PublicKey   []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
@@ -1672,7 +1984,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1996,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[22]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +2009,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{22}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Device) GetPublicKey() []byte {
@@ -1767,7 +2079,7 @@ type CodeState struct {
 
 func (x *CodeState) Reset() {
 	*x = CodeState{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +2091,7 @@ func (x *CodeState) String() string {
 func (*CodeState) ProtoMessage() {}
 
 func (x *CodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[23]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +2104,7 @@ func (x *CodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeState.ProtoReflect.Descriptor instead.
 func (*CodeState) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{23}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CodeState) GetUnion() string {
@@ -1827,7 +2139,7 @@ type ContactState struct {
 
 func (x *ContactState) Reset() {
 	*x = ContactState{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2151,7 @@ func (x *ContactState) String() string {
 func (*ContactState) ProtoMessage() {}
 
 func (x *ContactState) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[24]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2164,7 @@ func (x *ContactState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactState.ProtoReflect.Descriptor instead.
 func (*ContactState) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{24}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ContactState) GetHeard() int64 {
@@ -1885,7 +2197,7 @@ type Tips struct {
 
 func (x *Tips) Reset() {
 	*x = Tips{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +2209,7 @@ func (x *Tips) String() string {
 func (*Tips) ProtoMessage() {}
 
 func (x *Tips) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[25]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +2222,7 @@ func (x *Tips) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tips.ProtoReflect.Descriptor instead.
 func (*Tips) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{25}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Tips) GetTips() []*Tip {
@@ -1930,7 +2242,7 @@ type Tip struct {
 
 func (x *Tip) Reset() {
 	*x = Tip{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1942,7 +2254,7 @@ func (x *Tip) String() string {
 func (*Tip) ProtoMessage() {}
 
 func (x *Tip) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[26]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1955,7 +2267,7 @@ func (x *Tip) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tip.ProtoReflect.Descriptor instead.
 func (*Tip) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{26}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Tip) GetSeq() uint64 {
@@ -1985,14 +2297,20 @@ type Meta struct {
 	Early uint64 `protobuf:"varint,8,opt,name=early,proto3" json:"early,omitempty"`
 	// The newest life began with a base below the head, and not all that stands above the base
 	// has been moved to positions of that life yet.
-	Moving        bool `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
+	Moving bool `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
+	// The level begun; 0: 1.
+	Level uint32 `protobuf:"varint,20,opt,name=level,proto3" json:"level,omitempty"`
+	// Raft index of a check at which no majority agreed: the centre only reads until one does.
+	Halted uint64 `protobuf:"varint,21,opt,name=halted,proto3" json:"halted,omitempty"`
+	// Raft index of the newest check; 0: none.
+	Check         uint64 `protobuf:"varint,22,opt,name=check,proto3" json:"check,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
 	*x = Meta{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2004,7 +2322,7 @@ func (x *Meta) String() string {
 func (*Meta) ProtoMessage() {}
 
 func (x *Meta) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[27]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2017,7 +2335,7 @@ func (x *Meta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Meta.ProtoReflect.Descriptor instead.
 func (*Meta) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{27}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Meta) GetLogId() []byte {
@@ -2083,6 +2401,121 @@ func (x *Meta) GetMoving() bool {
 	return false
 }
 
+func (x *Meta) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *Meta) GetHalted() uint64 {
+	if x != nil {
+		return x.Halted
+	}
+	return 0
+}
+
+func (x *Meta) GetCheck() uint64 {
+	if x != nil {
+		return x.Check
+	}
+	return 0
+}
+
+// CheckState is what came in on a check.
+type CheckState struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	From    []byte                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	Keys    uint32                 `protobuf:"varint,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	Voters  []string               `protobuf:"bytes,3,rep,name=voters,proto3" json:"voters,omitempty"`
+	Reports []*Digest              `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
+	// What a majority has; empty: none has yet.
+	Sum           []byte `protobuf:"bytes,5,opt,name=sum,proto3" json:"sum,omitempty"`
+	Next          []byte `protobuf:"bytes,6,opt,name=next,proto3" json:"next,omitempty"`
+	Time          int64  `protobuf:"varint,7,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckState) Reset() {
+	*x = CheckState{}
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckState) ProtoMessage() {}
+
+func (x *CheckState) ProtoReflect() protoreflect.Message {
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckState.ProtoReflect.Descriptor instead.
+func (*CheckState) Descriptor() ([]byte, []int) {
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CheckState) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *CheckState) GetKeys() uint32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *CheckState) GetVoters() []string {
+	if x != nil {
+		return x.Voters
+	}
+	return nil
+}
+
+func (x *CheckState) GetReports() []*Digest {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+func (x *CheckState) GetSum() []byte {
+	if x != nil {
+		return x.Sum
+	}
+	return nil
+}
+
+func (x *CheckState) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+func (x *CheckState) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
 // HeldQueue lists the positions of held changes of one journal to one record, in order.
 type HeldQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2093,7 +2526,7 @@ type HeldQueue struct {
 
 func (x *HeldQueue) Reset() {
 	*x = HeldQueue{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2538,7 @@ func (x *HeldQueue) String() string {
 func (*HeldQueue) ProtoMessage() {}
 
 func (x *HeldQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[28]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2551,7 @@ func (x *HeldQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldQueue.ProtoReflect.Descriptor instead.
 func (*HeldQueue) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{28}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HeldQueue) GetPositions() []uint64 {
@@ -2143,7 +2576,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2588,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[29]
+	mi := &file_server_ledger_entrypb_entry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2601,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{29}
+	return file_server_ledger_entrypb_entry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Decision) GetVerb() uint32 {
@@ -2287,18 +2720,25 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x06device\x18\x03 \x01(\fR\x06device\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x04 \x01(\fR\tpublicKey\x12 \n" +
-	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"\x90\x01\n" +
+	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"\x82\x02\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12!\n" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12\x1f\n" +
 	"\vapi_address\x18\x04 \x01(\tR\n" +
 	"apiAddress\x12 \n" +
-	"\vcertificate\x18\x05 \x01(\fR\vcertificate\"\x93\x01\n" +
+	"\vcertificate\x18\x05 \x01(\fR\vcertificate\x12\x14\n" +
+	"\x05level\x18\x06 \x01(\rR\x05level\x12\x18\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x12\n" +
+	"\x04left\x18\b \x01(\bR\x04left\x12\x12\n" +
+	"\x04past\x18\t \x03(\fR\x04past\x12\x18\n" +
+	"\adiffers\x18\n" +
+	" \x01(\x04R\adiffers\"\xaa\x01\n" +
 	"\rNewGeneration\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x129\n" +
 	"\alearned\x18\x02 \x03(\v2\x1f.unionsync.ledger.v1.GenerationR\alearned\x123\n" +
-	"\x04next\x18\x03 \x01(\v2\x1f.unionsync.ledger.v1.GenerationR\x04next\"n\n" +
+	"\x04next\x18\x03 \x01(\v2\x1f.unionsync.ledger.v1.GenerationR\x04next\x12\x15\n" +
+	"\x06log_id\x18\x14 \x01(\fR\x05logId\"n\n" +
 	"\aPublish\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1a\n" +
 	"\boperator\x18\x02 \x01(\tR\boperator\x123\n" +
@@ -2331,7 +2771,24 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\vcertificate\x18\x05 \x01(\fR\vcertificate\";\n" +
 	"\tWatermark\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1a\n" +
-	"\bposition\x18\x02 \x01(\x04R\bposition\"\x9a\x02\n" +
+	"\bposition\x18\x02 \x01(\x04R\bposition\".\n" +
+	"\bNodeLeft\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"1\n" +
+	"\x05Level\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\rR\x05level\"[\n" +
+	"\x05Check\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\fR\x04from\x12\x12\n" +
+	"\x04keys\x18\x03 \x01(\rR\x04keys\x12\x16\n" +
+	"\x06voters\x18\x04 \x03(\tR\x06voters\"l\n" +
+	"\x06Digest\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\fR\x03sum\x12\x12\n" +
+	"\x04next\x18\x05 \x01(\fR\x04next\"\x9a\x02\n" +
 	"\x06Device\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
@@ -2357,7 +2814,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xdd\x01\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xa1\x02\n" +
 	"\x04Meta\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\fR\x05logId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -2369,7 +2826,19 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04time\x18\x06 \x01(\x03R\x04time\x12\x1c\n" +
 	"\twatermark\x18\a \x01(\x04R\twatermark\x12\x14\n" +
 	"\x05early\x18\b \x01(\x04R\x05early\x12\x16\n" +
-	"\x06moving\x18\t \x01(\bR\x06moving\")\n" +
+	"\x06moving\x18\t \x01(\bR\x06moving\x12\x14\n" +
+	"\x05level\x18\x14 \x01(\rR\x05level\x12\x16\n" +
+	"\x06halted\x18\x15 \x01(\x04R\x06halted\x12\x14\n" +
+	"\x05check\x18\x16 \x01(\x04R\x05check\"\xbd\x01\n" +
+	"\n" +
+	"CheckState\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\fR\x04from\x12\x12\n" +
+	"\x04keys\x18\x02 \x01(\rR\x04keys\x12\x16\n" +
+	"\x06voters\x18\x03 \x03(\tR\x06voters\x125\n" +
+	"\areports\x18\x04 \x03(\v2\x1b.unionsync.ledger.v1.DigestR\areports\x12\x10\n" +
+	"\x03sum\x18\x05 \x01(\fR\x03sum\x12\x12\n" +
+	"\x04next\x18\x06 \x01(\fR\x04next\x12\x12\n" +
+	"\x04time\x18\a \x01(\x03R\x04time\")\n" +
 	"\tHeldQueue\x12\x1c\n" +
 	"\tpositions\x18\x01 \x03(\x04R\tpositions\"N\n" +
 	"\bDecision\x12\x12\n" +
@@ -2389,7 +2858,7 @@ func file_server_ledger_entrypb_entry_proto_rawDescGZIP() []byte {
 	return file_server_ledger_entrypb_entry_proto_rawDescData
 }
 
-var file_server_ledger_entrypb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_server_ledger_entrypb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_server_ledger_entrypb_entry_proto_goTypes = []any{
 	(*Genesis)(nil),       // 0: unionsync.ledger.v1.Genesis
 	(*Generation)(nil),    // 1: unionsync.ledger.v1.Generation
@@ -2413,14 +2882,19 @@ var file_server_ledger_entrypb_entry_proto_goTypes = []any{
 	(*RevokedPlace)(nil),  // 19: unionsync.ledger.v1.RevokedPlace
 	(*Registered)(nil),    // 20: unionsync.ledger.v1.Registered
 	(*Watermark)(nil),     // 21: unionsync.ledger.v1.Watermark
-	(*Device)(nil),        // 22: unionsync.ledger.v1.Device
-	(*CodeState)(nil),     // 23: unionsync.ledger.v1.CodeState
-	(*ContactState)(nil),  // 24: unionsync.ledger.v1.ContactState
-	(*Tips)(nil),          // 25: unionsync.ledger.v1.Tips
-	(*Tip)(nil),           // 26: unionsync.ledger.v1.Tip
-	(*Meta)(nil),          // 27: unionsync.ledger.v1.Meta
-	(*HeldQueue)(nil),     // 28: unionsync.ledger.v1.HeldQueue
-	(*Decision)(nil),      // 29: unionsync.ledger.v1.Decision
+	(*NodeLeft)(nil),      // 22: unionsync.ledger.v1.NodeLeft
+	(*Level)(nil),         // 23: unionsync.ledger.v1.Level
+	(*Check)(nil),         // 24: unionsync.ledger.v1.Check
+	(*Digest)(nil),        // 25: unionsync.ledger.v1.Digest
+	(*Device)(nil),        // 26: unionsync.ledger.v1.Device
+	(*CodeState)(nil),     // 27: unionsync.ledger.v1.CodeState
+	(*ContactState)(nil),  // 28: unionsync.ledger.v1.ContactState
+	(*Tips)(nil),          // 29: unionsync.ledger.v1.Tips
+	(*Tip)(nil),           // 30: unionsync.ledger.v1.Tip
+	(*Meta)(nil),          // 31: unionsync.ledger.v1.Meta
+	(*CheckState)(nil),    // 32: unionsync.ledger.v1.CheckState
+	(*HeldQueue)(nil),     // 33: unionsync.ledger.v1.HeldQueue
+	(*Decision)(nil),      // 34: unionsync.ledger.v1.Decision
 }
 var file_server_ledger_entrypb_entry_proto_depIdxs = []int32{
 	1,  // 0: unionsync.ledger.v1.Genesis.generation:type_name -> unionsync.ledger.v1.Generation
@@ -2439,12 +2913,13 @@ var file_server_ledger_entrypb_entry_proto_depIdxs = []int32{
 	19, // 13: unionsync.ledger.v1.Revocation.places:type_name -> unionsync.ledger.v1.RevokedPlace
 	18, // 14: unionsync.ledger.v1.Device.revocation:type_name -> unionsync.ledger.v1.Revocation
 	7,  // 15: unionsync.ledger.v1.ContactState.last:type_name -> unionsync.ledger.v1.Contact
-	26, // 16: unionsync.ledger.v1.Tips.tips:type_name -> unionsync.ledger.v1.Tip
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	30, // 16: unionsync.ledger.v1.Tips.tips:type_name -> unionsync.ledger.v1.Tip
+	25, // 17: unionsync.ledger.v1.CheckState.reports:type_name -> unionsync.ledger.v1.Digest
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_server_ledger_entrypb_entry_proto_init() }
@@ -2458,7 +2933,7 @@ func file_server_ledger_entrypb_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_server_ledger_entrypb_entry_proto_rawDesc), len(file_server_ledger_entrypb_entry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

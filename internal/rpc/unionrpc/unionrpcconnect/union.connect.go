@@ -72,6 +72,12 @@ const (
 	AdminListGenerationsProcedure = "/unionsync.rpc.v1.Admin/ListGenerations"
 	// AdminListKindsProcedure is the fully-qualified name of the Admin's ListKinds RPC.
 	AdminListKindsProcedure = "/unionsync.rpc.v1.Admin/ListKinds"
+	// AdminLeaveProcedure is the fully-qualified name of the Admin's Leave RPC.
+	AdminLeaveProcedure = "/unionsync.rpc.v1.Admin/Leave"
+	// AdminTransferProcedure is the fully-qualified name of the Admin's Transfer RPC.
+	AdminTransferProcedure = "/unionsync.rpc.v1.Admin/Transfer"
+	// AdminReportProcedure is the fully-qualified name of the Admin's Report RPC.
+	AdminReportProcedure = "/unionsync.rpc.v1.Admin/Report"
 	// AdminListFindingsProcedure is the fully-qualified name of the Admin's ListFindings RPC.
 	AdminListFindingsProcedure = "/unionsync.rpc.v1.Admin/ListFindings"
 	// AdminArchiveProcedure is the fully-qualified name of the Admin's Archive RPC.
@@ -204,6 +210,12 @@ type AdminClient interface {
 	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
 	// ListKinds lists the kinds in force, or gives one version of a kind's file.
 	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// Leave takes a node out of the cluster, in good order or, when it is dead, without it.
+	Leave(context.Context, *connect.Request[unionrpc.LeaveRequest]) (*connect.Response[unionrpc.LeaveResponse], error)
+	// Transfer lets another node lead.
+	Transfer(context.Context, *connect.Request[unionrpc.TransferRequest]) (*connect.Response[unionrpc.TransferResponse], error)
+	// Report brings a node's digest of its state to the leader.
+	Report(context.Context, *connect.Request[unionrpc.ReportRequest]) (*connect.Response[unionrpc.ReportResponse], error)
 	// ListFindings lists what rules found on records after a merge.
 	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 	// Archive tells how the archive stands, and may ask for a backup.
@@ -311,6 +323,24 @@ func NewAdminClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			connect.WithSchema(adminMethods.ByName("ListKinds")),
 			connect.WithClientOptions(opts...),
 		),
+		leave: connect.NewClient[unionrpc.LeaveRequest, unionrpc.LeaveResponse](
+			httpClient,
+			baseURL+AdminLeaveProcedure,
+			connect.WithSchema(adminMethods.ByName("Leave")),
+			connect.WithClientOptions(opts...),
+		),
+		transfer: connect.NewClient[unionrpc.TransferRequest, unionrpc.TransferResponse](
+			httpClient,
+			baseURL+AdminTransferProcedure,
+			connect.WithSchema(adminMethods.ByName("Transfer")),
+			connect.WithClientOptions(opts...),
+		),
+		report: connect.NewClient[unionrpc.ReportRequest, unionrpc.ReportResponse](
+			httpClient,
+			baseURL+AdminReportProcedure,
+			connect.WithSchema(adminMethods.ByName("Report")),
+			connect.WithClientOptions(opts...),
+		),
 		listFindings: connect.NewClient[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse](
 			httpClient,
 			baseURL+AdminListFindingsProcedure,
@@ -343,6 +373,9 @@ type adminClient struct {
 	importBundle    *connect.Client[unionrpc.ImportBundleRequest, unionrpc.ImportBundleResponse]
 	listGenerations *connect.Client[unionrpc.ListGenerationsRequest, unionrpc.ListGenerationsResponse]
 	listKinds       *connect.Client[unionrpc.ListKindsRequest, unionrpc.ListKindsResponse]
+	leave           *connect.Client[unionrpc.LeaveRequest, unionrpc.LeaveResponse]
+	transfer        *connect.Client[unionrpc.TransferRequest, unionrpc.TransferResponse]
+	report          *connect.Client[unionrpc.ReportRequest, unionrpc.ReportResponse]
 	listFindings    *connect.Client[unionrpc.ListFindingsRequest, unionrpc.ListFindingsResponse]
 	archive         *connect.Client[unionrpc.ArchiveRequest, unionrpc.ArchiveResponse]
 }
@@ -422,6 +455,21 @@ func (c *adminClient) ListKinds(ctx context.Context, req *connect.Request[unionr
 	return c.listKinds.CallUnary(ctx, req)
 }
 
+// Leave calls unionsync.rpc.v1.Admin.Leave.
+func (c *adminClient) Leave(ctx context.Context, req *connect.Request[unionrpc.LeaveRequest]) (*connect.Response[unionrpc.LeaveResponse], error) {
+	return c.leave.CallUnary(ctx, req)
+}
+
+// Transfer calls unionsync.rpc.v1.Admin.Transfer.
+func (c *adminClient) Transfer(ctx context.Context, req *connect.Request[unionrpc.TransferRequest]) (*connect.Response[unionrpc.TransferResponse], error) {
+	return c.transfer.CallUnary(ctx, req)
+}
+
+// Report calls unionsync.rpc.v1.Admin.Report.
+func (c *adminClient) Report(ctx context.Context, req *connect.Request[unionrpc.ReportRequest]) (*connect.Response[unionrpc.ReportResponse], error) {
+	return c.report.CallUnary(ctx, req)
+}
+
 // ListFindings calls unionsync.rpc.v1.Admin.ListFindings.
 func (c *adminClient) ListFindings(ctx context.Context, req *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
 	return c.listFindings.CallUnary(ctx, req)
@@ -458,6 +506,12 @@ type AdminHandler interface {
 	ListGenerations(context.Context, *connect.Request[unionrpc.ListGenerationsRequest]) (*connect.Response[unionrpc.ListGenerationsResponse], error)
 	// ListKinds lists the kinds in force, or gives one version of a kind's file.
 	ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error)
+	// Leave takes a node out of the cluster, in good order or, when it is dead, without it.
+	Leave(context.Context, *connect.Request[unionrpc.LeaveRequest]) (*connect.Response[unionrpc.LeaveResponse], error)
+	// Transfer lets another node lead.
+	Transfer(context.Context, *connect.Request[unionrpc.TransferRequest]) (*connect.Response[unionrpc.TransferResponse], error)
+	// Report brings a node's digest of its state to the leader.
+	Report(context.Context, *connect.Request[unionrpc.ReportRequest]) (*connect.Response[unionrpc.ReportResponse], error)
 	// ListFindings lists what rules found on records after a merge.
 	ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error)
 	// Archive tells how the archive stands, and may ask for a backup.
@@ -561,6 +615,24 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 		connect.WithSchema(adminMethods.ByName("ListKinds")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminLeaveHandler := connect.NewUnaryHandler(
+		AdminLeaveProcedure,
+		svc.Leave,
+		connect.WithSchema(adminMethods.ByName("Leave")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminTransferHandler := connect.NewUnaryHandler(
+		AdminTransferProcedure,
+		svc.Transfer,
+		connect.WithSchema(adminMethods.ByName("Transfer")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminReportHandler := connect.NewUnaryHandler(
+		AdminReportProcedure,
+		svc.Report,
+		connect.WithSchema(adminMethods.ByName("Report")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminListFindingsHandler := connect.NewUnaryHandler(
 		AdminListFindingsProcedure,
 		svc.ListFindings,
@@ -605,6 +677,12 @@ func NewAdminHandler(svc AdminHandler, opts ...connect.HandlerOption) (string, h
 			adminListGenerationsHandler.ServeHTTP(w, r)
 		case AdminListKindsProcedure:
 			adminListKindsHandler.ServeHTTP(w, r)
+		case AdminLeaveProcedure:
+			adminLeaveHandler.ServeHTTP(w, r)
+		case AdminTransferProcedure:
+			adminTransferHandler.ServeHTTP(w, r)
+		case AdminReportProcedure:
+			adminReportHandler.ServeHTTP(w, r)
 		case AdminListFindingsProcedure:
 			adminListFindingsHandler.ServeHTTP(w, r)
 		case AdminArchiveProcedure:
@@ -676,6 +754,18 @@ func (UnimplementedAdminHandler) ListGenerations(context.Context, *connect.Reque
 
 func (UnimplementedAdminHandler) ListKinds(context.Context, *connect.Request[unionrpc.ListKindsRequest]) (*connect.Response[unionrpc.ListKindsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.ListKinds is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Leave(context.Context, *connect.Request[unionrpc.LeaveRequest]) (*connect.Response[unionrpc.LeaveResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Leave is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Transfer(context.Context, *connect.Request[unionrpc.TransferRequest]) (*connect.Response[unionrpc.TransferResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Transfer is not implemented"))
+}
+
+func (UnimplementedAdminHandler) Report(context.Context, *connect.Request[unionrpc.ReportRequest]) (*connect.Response[unionrpc.ReportResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("unionsync.rpc.v1.Admin.Report is not implemented"))
 }
 
 func (UnimplementedAdminHandler) ListFindings(context.Context, *connect.Request[unionrpc.ListFindingsRequest]) (*connect.Response[unionrpc.ListFindingsResponse], error) {
