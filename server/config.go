@@ -16,6 +16,7 @@ import (
 	"unionsync/internal/atomicfile"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/server/gate"
+	"unionsync/server/health"
 	"unionsync/syncproto"
 )
 
@@ -40,9 +41,12 @@ type Config struct {
 	NightStart    string `yaml:"night_start,omitempty"`    // when agents begin to come, as 20:00 (default)
 	NightEnd      string `yaml:"night_end,omitempty"`      // when they should be done, as 06:00 (default)
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
-	LogFormat     string `yaml:"log_format,omitempty"`     // text (default) or json
-	LogLevel      string `yaml:"log_level,omitempty"`      // debug, info (default), warn or error
-	Founder       bool   `yaml:"founder,omitempty"`        // the first start makes a new centre; ours to take away
+	// MetricsAddress is host:port of /livez, /readyz and /metrics, or off; default 127.0.0.1:7301,
+	// or a free port where another node of this machine has that.
+	MetricsAddress string `yaml:"metrics_address,omitempty"`
+	LogFormat      string `yaml:"log_format,omitempty"` // text (default) or json
+	LogLevel       string `yaml:"log_level,omitempty"`  // debug, info (default), warn or error
+	Founder        bool   `yaml:"founder,omitempty"`    // the first start makes a new centre; ours to take away
 }
 
 // setting is one entry of [Config] that flags and environment can set, by its name in the
@@ -60,6 +64,7 @@ var settings = []setting{
 	{"night_start", func(c *Config) *string { return &c.NightStart }},
 	{"night_end", func(c *Config) *string { return &c.NightEnd }},
 	{"heartbeat", func(c *Config) *string { return &c.Heartbeat }},
+	{"metrics_address", func(c *Config) *string { return &c.MetricsAddress }},
 	{"log_format", func(c *Config) *string { return &c.LogFormat }},
 	{"log_level", func(c *Config) *string { return &c.LogLevel }},
 }
@@ -157,8 +162,21 @@ func (c *Config) Validate() error {
 	if _, err := c.heartbeat(); err != nil {
 		return err
 	}
+	if err := c.checkMetricsAddress(); err != nil {
+		return err
+	}
 	_, err := c.logLevel()
 	return err
+}
+
+func (c *Config) checkMetricsAddress() error {
+	if c.MetricsAddress == "" || c.MetricsAddress == health.Off {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.MetricsAddress); err != nil {
+		return fmt.Errorf("metrics_address: %w", err)
+	}
+	return nil
 }
 
 // reachable checks an address, and that others are told one that they can dial.

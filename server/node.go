@@ -17,6 +17,7 @@ import (
 	"unionsync/server/census"
 	"unionsync/server/cluster"
 	"unionsync/server/gate"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
@@ -33,6 +34,12 @@ type Options struct {
 	Capacity gate.Capacity
 	// Ready is called once, when the node answers and belongs to the centre; may be nil.
 	Ready func(Ready)
+	// Recent keeps the newest lines of Log for the bundle of the debug command; may be nil.
+	Recent *health.Recent
+	// Backup tells how the archive stands; nil: none is set up.
+	Backup func() *health.Backup
+	// Notify tells the system's service manager how the node is; nil: there is none.
+	Notify func(state string) error
 }
 
 // Ready says where a node can be reached.
@@ -40,6 +47,8 @@ type Ready struct {
 	Node string `json:"node"`
 	API  string `json:"api"`  // URL for agents and operators
 	Raft string `json:"raft"` // address for the other nodes
+	// Health is the address of /readyz and /metrics; empty: there is none.
+	Health string `json:"health,omitempty"`
 }
 
 // Node is one node of the centre. Open it with [Open]; [Node.Run] works and closes it.
@@ -54,6 +63,10 @@ type Node struct {
 	client   *http.Client // to the other nodes
 	listener net.Listener
 	url      string
+	health   *health.Health
+	healthAt net.Listener // nil: there is none
+	checks   health.Checks
+	meter    *health.Meter
 }
 
 // Open opens identity, door, state and log, in this order: a second process on the same
@@ -61,7 +74,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.openCluster, n.openHealth, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -125,6 +138,7 @@ func (n *Node) openGate() error {
 	n.gate, err = gate.New(gate.Config{
 		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Census: n.census.Load, Client: n.client,
 		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
+		Meter: n.meter, Checks: n.checks, Health: n.healthAddress(),
 	})
 	return err
 }
@@ -144,7 +158,9 @@ func (n *Node) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(below, cancel)()
+	defer n.stopAfter(work)()
 	upper, above := errgroup.WithContext(work)
+	upper.Go(func() error { return ended(above, "health", n.health.Run(above, n.healthAt)) })
 	upper.Go(func() error { return n.gate.Serve(above, n.listener) })
 	upper.Go(func() error { return ended(above, "gate", n.gate.Run(above)) })
 	upper.Go(func() error { return ended(above, "census", n.runCensus(above)) })
@@ -175,6 +191,11 @@ func (n *Node) close() error {
 	}
 	if n.listener != nil {
 		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.healthAt != nil {
+		if err := n.healthAt.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"unionsync/internal/clikit"
 	"unionsync/server"
+	"unionsync/server/health"
 )
 
 func serveCommand(s *clikit.Session) *cli.Command {
@@ -18,6 +20,7 @@ func serveCommand(s *clikit.Session) *cli.Command {
 		Flags: append([]cli.Flag{
 			dataFlag(s),
 			&cli.StringFlag{Name: "heartbeat", Usage: s.T("server.flag_heartbeat")},
+			&cli.StringFlag{Name: "metrics-address", Usage: s.T("server.flag_metrics_address")},
 			&cli.StringFlag{Name: "log-format", Usage: s.T("server.flag_log_format")},
 			&cli.StringFlag{Name: "log-level", Usage: s.T("server.flag_log_level")},
 		}, addressFlags(s)...),
@@ -39,13 +42,15 @@ func serve(c *cli.Context, s *clikit.Session) error {
 	if err != nil {
 		return err
 	}
-	log, err := cfg.NewLogger(s.Stderr)
+	recent := health.NewRecent()
+	log, err := cfg.NewLogger(io.MultiWriter(s.Stderr, recent))
 	if err != nil {
 		return err
 	}
 	n, err := server.Open(server.Options{
 		Dir: c.String("data"), Config: cfg, World: world(), Log: log, Version: version,
-		Ready: func(r server.Ready) { sayReady(s, r) },
+		Ready:  func(r server.Ready) { sayReady(s, r) },
+		Recent: recent, Notify: health.Systemd,
 	})
 	if err != nil {
 		return err

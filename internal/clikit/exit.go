@@ -59,6 +59,8 @@ var exits = []exit{
 	one(syncproto.CodeLedgerEntry, ExitStorage),
 	one(syncproto.CodeNotReady, ExitBusy),
 	one(syncproto.CodeListen, ExitBusy),
+	{syncproto.CodeCheckHangs, syncproto.CodeMemberSilent, ExitAttention},
+	one(syncproto.CodeHealthSilent, ExitOffline),
 	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
 
 	one(syncproto.CodeInUse, ExitBusy),

@@ -13,6 +13,7 @@ import (
 
 	"unionsync/internal/seal"
 	"unionsync/server/census"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/server/trust"
@@ -71,6 +72,9 @@ type Config struct {
 	Version  string
 	Window   Window
 	Capacity Capacity
+	Meter    *health.Meter // counts what is done here; nil: nobody does
+	Checks   health.Checks // of the node, for its status
+	Health   string        // address at which it tells of itself; "" for none
 }
 
 // Window is when agents should come, in minutes after midnight, local time.
