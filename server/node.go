@@ -125,7 +125,7 @@ func (n *Node) openCluster() error {
 	if err != nil {
 		return err
 	}
-	n.items = n.cluster.NewProposer(pool(n.now))
+	n.items = n.cluster.NewProposer(pool(n.now, n.opt.Log))
 	return nil
 }
 
