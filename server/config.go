@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -165,7 +166,7 @@ func (c *Config) Validate() error {
 	if err := c.checkMetricsAddress(); err != nil {
 		return err
 	}
-	_, err := c.logLevel()
+	_, err := c.NewLogger(io.Discard)
 	return err
 }
 

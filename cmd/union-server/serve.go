@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,13 +16,7 @@ func serveCommand(s *clikit.Session) *cli.Command {
 		Name:        "serve",
 		Usage:       s.T("server.serve_usage"),
 		Description: s.T("server.serve_help"),
-		Flags: append([]cli.Flag{
-			dataFlag(s),
-			&cli.StringFlag{Name: "heartbeat", Usage: s.T("server.flag_heartbeat")},
-			&cli.StringFlag{Name: "metrics-address", Usage: s.T("server.flag_metrics_address")},
-			&cli.StringFlag{Name: "log-format", Usage: s.T("server.flag_log_format")},
-			&cli.StringFlag{Name: "log-level", Usage: s.T("server.flag_log_level")},
-		}, addressFlags(s)...),
+		Flags:       append([]cli.Flag{dataFlag(s)}, settingFlags(s)...),
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
 				return err
@@ -34,11 +27,7 @@ func serveCommand(s *clikit.Session) *cli.Command {
 }
 
 func serve(c *cli.Context, s *clikit.Session) error {
-	flags := map[string]string{}
-	for _, name := range server.Settings() {
-		flags[name] = c.String(strings.ReplaceAll(name, "_", "-"))
-	}
-	cfg, err := server.LoadConfig(c.String("data"), s.Env, flags)
+	cfg, err := server.LoadConfig(c.String("data"), s.Env, settingsOf(c))
 	if err != nil {
 		return err
 	}
