@@ -46,6 +46,7 @@ func (n *Node) newChecks() health.Checks {
 		{Name: "member", For: health.ForExchange, Run: n.checkMember},
 		{Name: "leader", For: health.ForExchange, Run: n.checkLeader},
 		{Name: "applied", For: health.ForExchange, Run: n.checkApplied},
+		{Name: "members", For: health.ForOperator, Run: n.checkMembers},
 		{Name: "census", For: health.ForCounts, Run: n.checkCensus},
 		{Name: "disk", For: health.ForOperator, Run: n.checkDisk},
 		{Name: "files", For: health.ForOperator, Run: n.checkFiles},
@@ -92,6 +93,14 @@ func (n *Node) checkApplied(context.Context) error {
 	s := n.cluster.Stats()
 	if s.CommitIndex > s.Applied+maxBehind {
 		return syncproto.Fail(syncproto.CodeNodeBehind, "check applied", nil, "n", fmt.Sprint(s.CommitIndex-s.Applied))
+	}
+	return nil
+}
+
+// checkMembers fails at the leader while a member does not answer it.
+func (n *Node) checkMembers(context.Context) error {
+	if silent := n.cluster.SilentMembers(); len(silent) > 0 {
+		return syncproto.Fail(syncproto.CodeMemberSilent, "check members", nil, "node", strings.Join(silent, ", "))
 	}
 	return nil
 }
@@ -147,7 +156,7 @@ func (n *Node) facts() health.Facts {
 		Ready: n.ledger.Ready() && self && leader != "" && !n.cluster.Faulty() && s.CommitIndex <= s.Applied+maxBehind,
 		Raft: health.Raft{
 			State: strings.ToLower(s.State), Term: s.Term, Committed: s.CommitIndex, Applied: s.Applied, Last: s.LastIndex,
-			Snapshot: s.SnapshotIndex, LastContact: s.LastContact, Voters: voters, LogEntries: s.Logs, LogBytes: s.LogBytes,
+			Snapshot: s.SnapshotIndex, LastContact: s.LastContact, Voters: voters, Silent: len(n.cluster.SilentMembers()), LogEntries: s.Logs, LogBytes: s.LogBytes,
 		},
 		Ledger: health.Ledger{
 			Applied: n.ledger.Applied(), Generation: int(head.Generation()), Changes: head.Count(), Watermark: n.ledger.Watermark().Count(),

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"encoding/hex"
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,6 +84,13 @@ func TestHealthOfANode(t *testing.T) {
 	if err != nil || got.Devices["fresh"] != 1 || got.Devices["never"] != 1 || got.Alarms["clock_wrong"] != 1 || got.Alarms["alarms"] != 1 {
 		t.Fatalf("%+v: %v", got, err)
 	}
+	d, err := c.admin(n).Device(t.Context(), hex.EncodeToString(a.id)[:8])
+	if err != nil || d.State != "fresh" || d.Alarms != 1 || !d.ClockWrong || d.Clock > -3500 || d.Version != "0.0.1" || len(d.Contacts) != 1 || d.Contacts[0].Union != "u1" {
+		t.Errorf("%+v: %v", d, err)
+	}
+	if _, err := c.admin(n).Device(t.Context(), ""); syncproto.CodeOf(err) != syncproto.CodeDeviceNotFound {
+		t.Error(err)
+	}
 	status, text := fetch(t, n, "/metrics")
 	if status != http.StatusOK {
 		t.Fatal(status)
@@ -111,6 +120,40 @@ func TestHealthOfANode(t *testing.T) {
 	if err != nil || st.Health != n.ready.Health || len(st.Checks) != len(n.checks) || health.Failed(st.Checks, health.ForLife, health.ForExchange) {
 		t.Fatalf("%+v: %v", st, err)
 	}
+}
+
+// TestSilentMember: the leader says which member does not answer, works on, and says no more
+// once it does.
+func TestSilentMember(t *testing.T) {
+	c := newCity(t, 3, gate.Capacity{})
+	c.keepAddresses()
+	leader := c.leader()
+	i := slices.IndexFunc(c.nodes, func(n *running) bool { return n != leader })
+	gone := c.nodes[i]
+	wait := func(status int, line string) {
+		t.Helper()
+		deadline := time.After(patience)
+		for {
+			got, body := fetch(t, leader, "/readyz?verbose")
+			if (status == 0 || got == status) && strings.Contains(body, line) {
+				return
+			}
+			select {
+			case <-deadline:
+				t.Fatalf("%d %s", got, body)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	if err := gone.stop(); err != nil {
+		t.Fatal(err)
+	}
+	wait(http.StatusServiceUnavailable, "[-]members: Node "+gone.opt.Config.ID+" does not answer.")
+	if status, body := fetch(t, leader, "/readyz/exchange"); status != http.StatusOK {
+		t.Errorf("agents are sent away: %d %s", status, body)
+	}
+	c.nodes[i] = c.start(gone.dir)
+	wait(0, "[+]members ok")
 }
 
 // TestReadinessWithoutAMajority: one node of three that is left lives, and sends agents away.

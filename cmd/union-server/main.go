@@ -24,7 +24,7 @@ func build(s *clikit.Session) *cli.App {
 		Version: version,
 		Commands: []*cli.Command{
 			initCommand(s), joinCommand(s), serveCommand(s), enrolCommand(s), orgCommand(s), kindsCommand(s), findingsCommand(s), countsCommand(s), bundleCommand(s), statusCommand(s),
-			generationCommand(s), casesCommand(s), deviceCommand(s), configCommand(s),
+			generationCommand(s), casesCommand(s), deviceCommand(s), configCommand(s), doctorCommand(s), debugCommand(s),
 		},
 	}
 }

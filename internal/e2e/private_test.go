@@ -3,9 +3,15 @@
 package e2e
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"unionsync/internal/proc"
@@ -108,4 +114,76 @@ func (c *city) must(r proc.Result, err error) {
 	c.Helper()
 	c.do(err)
 	c.do(r.Want(0, 5))
+}
+
+// TestDebugBundleHoldsNoPersonalData: what an operator hands to whoever helps names nobody
+// and opens nothing, and holds what its list says.
+func TestDebugBundleHoldsNoPersonalData(t *testing.T) {
+	t.Setenv("UNIONSYNC_LOG_LEVEL", "debug")
+	c := livelyCity(t, 1)
+	node := c.centre.Nodes[0]
+	out := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	var told struct {
+		Parts []struct {
+			Name  string `json:"name"`
+			Bytes int    `json:"bytes"`
+			Lacks string `json:"lacks"`
+		} `json:"parts"`
+	}
+	c.do(node.Ask(c.ctx, &told, "debug", "--out", out, "--profile", "1s"))
+	secret := c.personal()
+	for _, name := range []string{"cluster.key", "node.key"} {
+		b, err := os.ReadFile(filepath.Join(node.Data, name))
+		c.do(err)
+		for line := range strings.Lines(string(b)) {
+			if line = strings.TrimSpace(line); len(line) > 30 && !strings.Contains(line, "-----") {
+				secret = append(secret, line)
+			}
+		}
+	}
+	got := c.untar(out)
+	for _, p := range told.Parts {
+		b, ok := got[p.Name]
+		if !ok || len(b) != p.Bytes || p.Bytes == 0 || p.Lacks != "" {
+			t.Errorf("%s: told of %d bytes (lacks %q), holds %d", p.Name, p.Bytes, p.Lacks, len(b))
+		}
+		if unpacked, err := gunzip(b); err == nil {
+			b = unpacked
+		}
+		c.wantNone(p.Name, b, secret)
+	}
+	if len(got) != len(told.Parts)+1 || len(told.Parts) < 10 {
+		t.Errorf("%d parts were told of, %d are there", len(told.Parts), len(got))
+	}
+	if !bytes.Contains(got["log.txt"], []byte("msg=exchange")) || !bytes.Contains(got["metrics.txt"], []byte("unionsync_exchanges_total")) {
+		t.Error("log or metrics are not the node's")
+	}
+}
+
+// untar gives the files of a bundle by their names.
+func (c *city) untar(path string) map[string][]byte {
+	c.Helper()
+	packed, err := os.ReadFile(path)
+	c.do(err)
+	b, err := gunzip(packed)
+	c.do(err)
+	out := map[string][]byte{}
+	for r := tar.NewReader(bytes.NewReader(b)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		c.do(err)
+		b, err := io.ReadAll(r)
+		c.do(err)
+		out[strings.TrimPrefix(h.Name, "union-server-debug/")] = b
+	}
+}
+
+func gunzip(b []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }

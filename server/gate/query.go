@@ -194,6 +194,7 @@ type Status struct {
 	Devices    int             `json:"devices"`
 	Unions     *census.Unions  `json:"unions,omitempty"` // left out while the census is not ready
 	Time       int64           `json:"time"`
+	Clock      int64           `json:"clock"`            // the node's own, which Time never falls behind
 	Health     string          `json:"health,omitempty"` // address of /readyz and /metrics on the node's machine
 	Checks     []health.Result `json:"checks"`           // what must hold for the node to do its work
 }
@@ -222,7 +223,7 @@ func (g *Gate) status(ctx context.Context) (*Status, error) {
 		Node: g.cfg.Node.ID(), Version: g.cfg.Version, Ready: l.Ready(), Role: "follower", Leader: g.cfg.Log.LeaderID(),
 		Term: d.Term, Applied: l.Applied(), Head: l.Head().String(), Generation: int(l.Head().Generation()),
 		City: g.cfg.Node.City.Fingerprint().String(), Members: d.Members, Time: g.now(),
-		Health: g.cfg.Health, Checks: g.cfg.Checks.Run(ctx),
+		Health: g.cfg.Health, Checks: g.cfg.Checks.Run(ctx), Clock: g.cfg.Now().Unix(),
 	}
 	if g.cfg.Log.Leads() {
 		st.Role = "leader"

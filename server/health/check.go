@@ -79,8 +79,7 @@ func (c Checks) Run(ctx context.Context, purposes ...Purpose) []Result {
 	for range asked {
 		select {
 		case i := <-answers:
-			out[i].OK = errs[i] == nil
-			out[i].note(errs[i])
+			out[i].Note(errs[i])
 		case <-ctx.Done():
 			return hanging(out)
 		}
@@ -88,7 +87,9 @@ func (c Checks) Run(ctx context.Context, purposes ...Purpose) []Result {
 	return out
 }
 
-func (r *Result) note(err error) {
+// Note notes what a check gave; nil is well.
+func (r *Result) Note(err error) {
+	r.OK = err == nil
 	var coded *syncproto.Error
 	switch {
 	case err == nil:

@@ -31,6 +31,7 @@ type Raft struct {
 	Snapshot    uint64        // index of the newest snapshot
 	LastContact time.Duration // since the leader was heard of; 0 at the leader, negative for never
 	Voters      int
+	Silent      int    // members that do not answer this node while it leads
 	LogEntries  uint64 // kept on disk
 	LogBytes    int64  // of them, before they are packed
 }

@@ -53,6 +53,7 @@ func raftGauges() []gauge {
 		one("raft_last_index", "Index of the newest entry on this node's disk.", func(f *Facts) float64 { return float64(f.Raft.Last) }),
 		one("raft_snapshot_index", "Index of the newest snapshot on this node's disk.", func(f *Facts) float64 { return float64(f.Raft.Snapshot) }),
 		one("raft_voters", "Voting members that this node knows of.", func(f *Facts) float64 { return float64(f.Raft.Voters) }),
+		one("raft_silent_members", "Members that do not answer this node while it leads.", func(f *Facts) float64 { return float64(f.Raft.Silent) }),
 		one("raft_log_entries", "Entries of the log that are kept on disk.", func(f *Facts) float64 { return float64(f.Raft.LogEntries) }),
 		one("raft_log_bytes", "Bytes of these entries.", func(f *Facts) float64 { return float64(f.Raft.LogBytes) }),
 		{describe("raft_last_contact_seconds", "Time since the leader was heard of; 0 at the leader, left out for never."), prometheus.GaugeValue,
