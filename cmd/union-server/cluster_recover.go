@@ -19,7 +19,7 @@ func clusterRecoverCommand(s *clikit.Session) *cli.Command {
 			dataFlag(s),
 			&cli.StringFlag{Name: "reason", Usage: s.T("server.flag_reason")},
 			&cli.StringFlag{Name: "operator", Usage: s.T("server.flag_operator")},
-			&cli.BoolFlag{Name: "accept-loss", Usage: s.T("server.flag_accept_loss")},
+			&cli.BoolFlag{Name: "accept-loss", Usage: s.T("server.flag_recover_loss")},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
