@@ -138,12 +138,24 @@ func (n *Node) checkBackup(context.Context) error {
 	return health.CheckBackup(n.backup(), n.opt.World.Now())
 }
 
-// backup tells how the archive stands, nil where none is set up.
+// backup tells how the archive stands, nil where this node does not keep one: that is the
+// leader's to do.
 func (n *Node) backup() *health.Backup {
-	if n.opt.Backup == nil {
+	if n.keeper == nil {
 		return nil
 	}
-	return n.opt.Backup()
+	s := n.keeper.Status()
+	if !s.Active {
+		return nil
+	}
+	b := &health.Backup{Streamed: s.StreamedAt, Failed: s.Fault != nil}
+	if s.Backup != nil {
+		b.Taken, b.Bytes = s.Backup.Made, s.Backup.Bytes
+	}
+	if s.Checked != nil && s.Checked.Err() == nil {
+		b.Verified = s.Checked.Time
+	}
+	return b
 }
 
 // facts are the node's numbers of this moment; they cost no read of the store.

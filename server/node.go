@@ -39,8 +39,6 @@ type Options struct {
 	Ready func(Ready)
 	// Recent keeps the newest lines of Log for the bundle of the debug command; may be nil.
 	Recent *health.Recent
-	// Backup tells how the archive stands; nil: none is set up.
-	Backup func() *health.Backup
 	// Notify tells the system's service manager how the node is; nil: there is none.
 	Notify func(state string) error
 }
