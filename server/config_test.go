@@ -259,7 +259,14 @@ func TestEverySettingCanBeShown(t *testing.T) {
 	if err := CheckSetting("lissten"); syncproto.CodeOf(err) != syncproto.CodeSettingUnknown {
 		t.Error(err)
 	}
+	page, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range append(Settings(), FileSettings()...) {
+		if !strings.Contains(string(page), "\n| `"+name+"` | ") {
+			t.Errorf("docs/operations.md has no row for %s", name)
+		}
 		for _, lang := range []text.Lang{text.Chinese, text.English} {
 			if words := text.Of(lang, "config."+name, nil); words == "config."+name || words == "" {
 				t.Errorf("%s has no words in %s", name, lang)

@@ -164,7 +164,7 @@ func (n *Node) facts() health.Facts {
 	self, voters := n.cluster.Voting()
 	leader, _ := n.cluster.Leader()
 	f := health.Facts{
-		Version: n.opt.Version, Queue: n.items.Waiting(), Backup: n.backup(),
+		Version: n.opt.Version, Queue: n.items.Waiting(), Until: n.trust.Own.Cert.NotAfter.Unix(), Backup: n.backup(),
 		Ready: n.ledger.Ready() && self && leader != "" && !n.cluster.Faulty() && s.CommitIndex <= s.Applied+maxBehind,
 		Raft: health.Raft{
 			State: strings.ToLower(s.State), Term: s.Term, Committed: s.CommitIndex, Applied: s.Applied, Last: s.LastIndex,

@@ -18,6 +18,7 @@ type Facts struct {
 	Census  Census
 	Queue   int // items of agents that wait for a place in an entry
 	Disk    Disk
+	Until   int64   // when the node's certificate ends, Unix seconds
 	Backup  *Backup // nil: none is set up
 }
 

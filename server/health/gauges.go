@@ -32,6 +32,7 @@ func nodeGauges() []gauge {
 		one("ready_for_counts", "1 if counts may be asked at this node.", func(f *Facts) float64 { return truth(f.Census.Ready) }),
 		one("proposer_waiting_items", "Items of agents that wait for a place in a log entry.", func(f *Facts) float64 { return float64(f.Queue) }),
 		one("disk_free_bytes", "Room left on the disk with the node's folder.", func(f *Facts) float64 { return float64(f.Disk.Free) }),
+		one("certificate_expiry_timestamp_seconds", "When the node's certificate ends.", func(f *Facts) float64 { return float64(f.Until) }),
 		one("disk_size_bytes", "Size of the disk with the node's folder.", func(f *Facts) float64 { return float64(f.Disk.Size) }),
 	}
 }
