@@ -5,7 +5,8 @@
 SHELL    := /bin/bash
 GO       ?= go
 PROGRAMS  = union-agent union-server
-GOBUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+VERSION  ?= $(shell sed -nE 's/^var version = "(.*)"/\1/p' cmd/union-server/main.go)
+GOBUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 SOURCES   = agent server syncproto internal cmd tools/protogen
 PROTOS    = $(shell find syncproto internal server agent -name '*.proto' | sort)
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64
@@ -36,7 +37,7 @@ race: ## all tests with the race detector
 	$(GO) test -race ./...
 
 .PHONY: check
-check: fmt vet lint layers generated race vuln ## the whole gate: format, vet, linter, arrows, generated files, race tests
+check: fmt vet lint layers generated deploy-check race vuln ## the whole gate: format, vet, linter, arrows, generated files, race tests
 
 .PHONY: fmt
 fmt: ## fails if a file is not in gofmt's form
@@ -109,11 +110,22 @@ cross: ## both programs for every platform, without cgo; fails if an agent has 3
 	done
 
 .PHONY: dist
-dist: cross ## the platforms' programs as archives with check sums, in dist/
-	@set -e; cd dist; rm -f *.tar.gz SHA256SUMS; for d in */; do \
-		cp ../LICENSE ../README.md ../README.zh-CN.md ../CHANGELOG.md $$d; \
-		tar -czf unionsync-$${d%/}.tar.gz --sort=name --owner=0 --group=0 --mtime=@0 $$d; \
-	done; sha256sum *.tar.gz > SHA256SUMS; cat SHA256SUMS
+dist: cross bin/dist/.built ## archives, Debian packages, a Windows zip and check sums, in dist/ (VERSION=)
+	@set -e; rm -f dist/*.tar.gz dist/*.zip dist/*.deb dist/SHA256SUMS; cd dist; for d in */; do \
+		cp ../LICENSE ../README.md ../README.zh-CN.md ../CHANGELOG.md ../docs/operations.md $$d; \
+		case $$d in \
+		windows-*) ../bin/dist/zipdir unionsync-$${d%/}.zip $${d%/};; \
+		*) tar -czf unionsync-$${d%/}.tar.gz --sort=name --owner=0 --group=0 --mtime=@0 $$d;; \
+		esac; \
+	done
+	@set -e; export VERSION=$(VERSION) SOURCE_DATE_EPOCH=0; for ARCH in amd64 arm64; do export ARCH; for p in $(PROGRAMS); do \
+		bin/dist/nfpm package -f deploy/debian/$$p.yaml -p deb -t dist/; \
+	done; done
+	@cd dist && sha256sum *.tar.gz *.zip *.deb > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: deploy-check
+deploy-check: ## alert rules and dashboard, read by Prometheus's own parser
+	$(GO) -C tools/dist test ./...
 
 .PHONY: clean
 clean: ## removes what was built
@@ -121,6 +133,10 @@ clean: ## removes what was built
 
 bin/tools/.built: tools/go.mod tools/go.sum tools/protogen/main.go
 	$(GO) -C tools build -o ../bin/tools/ tool
+	@touch $@
+
+bin/dist/.built: tools/dist/go.mod tools/dist/go.sum tools/dist/zipdir/main.go
+	$(GO) -C tools/dist build -o ../../bin/dist/ tool ./zipdir
 	@touch $@
 
 # Takes about two minutes on two cores, once.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -134,6 +136,30 @@ func (a *Admin) ListDevices(ctx context.Context, union string) (*gate.Devices, e
 	}
 	out := new(gate.Devices)
 	return out, decodeJSON("list devices", r.GetJson(), out)
+}
+
+// Device gives the only device whose id begins with the digits typed.
+func (a *Admin) Device(ctx context.Context, typed string) (*gate.DeviceInfo, error) {
+	const op = "show device"
+	all, err := a.ListDevices(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	digits := strings.ToLower(strings.TrimSpace(typed))
+	var found []*gate.DeviceInfo
+	for i := range all.Devices {
+		if digits != "" && strings.HasPrefix(all.Devices[i].Device, digits) {
+			found = append(found, &all.Devices[i])
+		}
+	}
+	shown := digits[:min(len(digits), 32)]
+	switch len(found) {
+	case 0:
+		return nil, syncproto.Fail(syncproto.CodeDeviceNotFound, op, nil, "device", shown)
+	case 1:
+		return found[0], nil
+	}
+	return nil, syncproto.Fail(syncproto.CodeDeviceUnclear, op, nil, "device", shown, "n", strconv.Itoa(len(found)))
 }
 
 // Revoke takes a device its right.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"unionsync/internal/atomicfile"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/server/gate"
+	"unionsync/server/health"
 	"unionsync/syncproto"
 )
 
@@ -40,8 +42,6 @@ type Config struct {
 	NightStart    string `yaml:"night_start,omitempty"`    // when agents begin to come, as 20:00 (default)
 	NightEnd      string `yaml:"night_end,omitempty"`      // when they should be done, as 06:00 (default)
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
-	LogFormat     string `yaml:"log_format,omitempty"`     // text (default) or json
-	LogLevel      string `yaml:"log_level,omitempty"`      // debug, info (default), warn or error
 
 	Backup           string `yaml:"backup,omitempty"`            // archive target: a folder, or s3://bucket/prefix?endpoint=…; without one nothing is kept
 	BackupRecipients string `yaml:"backup_recipients,omitempty"` // age recipients (age1…) beside the city's own key, with blanks between
@@ -50,7 +50,12 @@ type Config struct {
 	BackupStream     string `yaml:"backup_stream,omitempty"`     // what is committed is streamed within this, 1s to 1m; 20s (default)
 	BackupDrill      string `yaml:"backup_drill,omitempty"`      // between drills, as 7d (default); never for none
 
-	Founder bool `yaml:"founder,omitempty"` // the first start makes a new centre; ours to take away
+	// MetricsAddress is host:port of /livez, /readyz and /metrics, or off; default 127.0.0.1:7301,
+	// or a free port where another node of this machine has that.
+	MetricsAddress string `yaml:"metrics_address,omitempty"`
+	LogFormat      string `yaml:"log_format,omitempty"` // text (default) or json
+	LogLevel       string `yaml:"log_level,omitempty"`  // debug, info (default), warn or error
+	Founder        bool   `yaml:"founder,omitempty"`    // the first start makes a new centre; ours to take away
 }
 
 // setting is one entry of [Config] that flags and environment can set, by its name in the
@@ -74,6 +79,7 @@ var settings = []setting{
 	{"backup_keep", func(c *Config) *string { return &c.BackupKeep }},
 	{"backup_stream", func(c *Config) *string { return &c.BackupStream }},
 	{"backup_drill", func(c *Config) *string { return &c.BackupDrill }},
+	{"metrics_address", func(c *Config) *string { return &c.MetricsAddress }},
 	{"log_format", func(c *Config) *string { return &c.LogFormat }},
 	{"log_level", func(c *Config) *string { return &c.LogLevel }},
 }
@@ -174,8 +180,21 @@ func (c *Config) Validate() error {
 	if _, err := c.policy(); err != nil {
 		return err
 	}
-	_, err := c.logLevel()
+	if err := c.checkMetricsAddress(); err != nil {
+		return err
+	}
+	_, err := c.NewLogger(io.Discard)
 	return err
+}
+
+func (c *Config) checkMetricsAddress() error {
+	if c.MetricsAddress == "" || c.MetricsAddress == health.Off {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.MetricsAddress); err != nil {
+		return fmt.Errorf("metrics_address: %w", err)
+	}
+	return nil
 }
 
 // reachable checks an address, and that others are told one that they can dial.

@@ -4,12 +4,15 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"unionsync/internal/text"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
 )
@@ -53,6 +56,8 @@ func TestBadConfig(t *testing.T) {
 		{"a time that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nnight_start: 8pm\n", "night_start"},
 		{"a heartbeat that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nheartbeat: fast\n", "heartbeat"},
 		{"a level that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_level: loud\n", "log_level"},
+		{"a form of log that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_format: xml\n", "log_format"},
+		{"an address for health without port", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nmetrics_address: localhost\n", "metrics_address"},
 		{"no YAML", "{{", ""},
 	}
 	for _, r := range rows {
@@ -200,5 +205,72 @@ func TestParse(t *testing.T) {
 	}
 	if f, err := ParseFilter("county=330702,"); err != nil || len(f.GetCodes()) != 2 {
 		t.Error(f, err)
+	}
+}
+
+// TestOrigins: each value is shown with where it comes from, and nothing that is secret.
+func TestOrigins(t *testing.T) {
+	dir := t.TempDir()
+	c := goodConfig()
+	c.Heartbeat, c.LogLevel, c.MetricsAddress = "1s", "warn", "off"
+	if err := c.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) string { return map[string]string{"UNIONSYNC_LOG_LEVEL": "error"}[name] }
+	got, err := Origins(dir, env, map[string]string{"heartbeat": "3s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(Settings())+len(FileSettings()) {
+		t.Errorf("%d settings", len(got))
+	}
+	for _, want := range []SettingValue{
+		{"id", "n1", FromFile, "server.yaml"}, {"heartbeat", "3s", FromFlag, "--heartbeat"},
+		{"log_level", "error", FromEnvironment, "UNIONSYNC_LOG_LEVEL"}, {"metrics_address", "off", FromFile, "server.yaml"},
+		{"log_format", "text", FromDefault, ""}, {"advertise", "127.0.0.1:0", FromDefault, ""},
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %+v in %+v", want, got)
+		}
+	}
+	if _, err := Origins(dir, noEnv, map[string]string{"heartbeat": "fast"}); syncproto.CodeOf(err) != syncproto.CodeServerConfig {
+		t.Errorf("a bad flag: %v", err)
+	}
+	for in, want := range map[string]string{
+		"s3://user:word@bucket/prefix?endpoint=http://x:1&secret_key=abc": "s3://***@bucket/prefix?endpoint=http%3A%2F%2Fx%3A1&secret_key=***",
+		"/srv/backup": "/srv/backup", "https://10.0.0.1:8443": "https://10.0.0.1:8443",
+	} {
+		if got := unsecret(in); got != want {
+			t.Errorf("%s is shown as %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestEverySettingCanBeShown: a field of the file that is neither a setting nor ours to take
+// away would be shown by nothing; one without words would be documented by nothing.
+func TestEverySettingCanBeShown(t *testing.T) {
+	typ := reflect.TypeFor[Config]()
+	for i := range typ.NumField() {
+		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
+		if err := CheckSetting(name); err != nil && name != "founder" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := CheckSetting("lissten"); syncproto.CodeOf(err) != syncproto.CodeSettingUnknown {
+		t.Error(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(Settings(), FileSettings()...) {
+		if !strings.Contains(string(page), "\n| `"+name+"` | ") {
+			t.Errorf("docs/operations.md has no row for %s", name)
+		}
+		for _, lang := range []text.Lang{text.Chinese, text.English} {
+			if words := text.Of(lang, "config."+name, nil); words == "config."+name || words == "" {
+				t.Errorf("%s has no words in %s", name, lang)
+			}
+		}
 	}
 }

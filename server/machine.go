@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -144,10 +145,13 @@ func (r *replicated) AddVoter(ctx context.Context, id, address string) error {
 }
 
 // pool says how agents' items become one Batch entry.
-func pool(now func() int64) cluster.Pool {
+func pool(now func() int64, log *slog.Logger) cluster.Pool {
 	return cluster.Pool{
-		Join:     func(items [][]byte) ([]byte, error) { return joinItems(now(), items) },
-		Split:    splitOutcomes,
+		Join: func(items [][]byte) ([]byte, error) { return joinItems(now(), items) },
+		Split: func(result any, items int) ([]any, error) {
+			logBatch(log, result)
+			return splitOutcomes(result, items)
+		},
 		MaxBytes: syncproto.MaxEntryBytes - entryHead,
 		Overhead: itemOverhead,
 	}
@@ -171,6 +175,26 @@ func joinItems(now int64, items [][]byte) ([]byte, error) {
 		b = protowire.AppendBytes(b, item)
 	}
 	return b, nil
+}
+
+// logBatch writes the one line of a batch: the changes of many agents in one log entry.
+func logBatch(log *slog.Logger, result any) {
+	all, _ := result.([][]session.Outcome)
+	changes, held, refused := 0, 0, 0
+	for _, item := range all {
+		for i := range item {
+			changes += len(item[i].Verdicts)
+			if item[i].Refused != 0 {
+				refused++
+			}
+			for _, v := range item[i].Verdicts {
+				if v.Kind == syncproto.VerdictHeld {
+					held++
+				}
+			}
+		}
+	}
+	log.Info("batch", "items", len(all), "changes", changes, "held", held, "refused", refused)
 }
 
 func splitOutcomes(result any, items int) ([]any, error) {

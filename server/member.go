@@ -14,6 +14,7 @@ import (
 	"unionsync/internal/rpc/wire"
 	"unionsync/server/census"
 	"unionsync/server/gate"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -55,8 +56,9 @@ func (n *Node) runMembership(ctx context.Context) error {
 	}
 	n.opt.Log.Info("ready", "api", n.url, "raft", n.cluster.Address(), "head", n.ledger.Head().String())
 	if n.opt.Ready != nil {
-		n.opt.Ready(Ready{Node: n.opt.Config.ID, API: n.url, Raft: n.cluster.Address()})
+		n.opt.Ready(Ready{Node: n.opt.Config.ID, API: n.url, Raft: n.cluster.Address(), Health: n.healthAddress()})
 	}
+	n.notify(health.Started)
 	return n.followNodes(ctx)
 }
 

@@ -19,6 +19,7 @@ import (
 	"unionsync/server/census"
 	"unionsync/server/cluster"
 	"unionsync/server/gate"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
@@ -39,6 +40,10 @@ type Options struct {
 	Env func(string) string
 	// Ready is called once, when the node answers and belongs to the centre; may be nil.
 	Ready func(Ready)
+	// Recent keeps the newest lines of Log for the bundle of the debug command; may be nil.
+	Recent *health.Recent
+	// Notify tells the system's service manager how the node is; nil: there is none.
+	Notify func(state string) error
 }
 
 // Ready says where a node can be reached.
@@ -46,6 +51,8 @@ type Ready struct {
 	Node string `json:"node"`
 	API  string `json:"api"`  // URL for agents and operators
 	Raft string `json:"raft"` // address for the other nodes
+	// Health is the address of /readyz and /metrics; empty: there is none.
+	Health string `json:"health,omitempty"`
 }
 
 // Node is one node of the centre. Open it with [Open]; [Node.Run] works and closes it.
@@ -64,6 +71,10 @@ type Node struct {
 	logID    []byte        // of the raft log that this node belongs to
 	joined   atomic.Bool   // this node has been a member since its start
 	starts   atomic.Uint64 // of nodes, that this one was told of
+	health   *health.Health
+	healthAt net.Listener // nil: there is none
+	checks   health.Checks
+	meter    *health.Meter
 }
 
 // Open opens identity, door, state, log and archive, in this order: a second process on the same
@@ -71,7 +82,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openArchive, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openHealth, n.openArchive, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -119,7 +130,7 @@ func (n *Node) openCluster() error {
 	if err != nil {
 		return err
 	}
-	n.items = n.cluster.NewProposer(pool(n.now))
+	n.items = n.cluster.NewProposer(pool(n.now, n.opt.Log))
 	return nil
 }
 
@@ -146,6 +157,7 @@ func (n *Node) openGate() error {
 		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Cluster: log, LogID: n.logID, Started: func(string) { n.starts.Add(1) }, Census: n.census.Load, Client: n.client,
 		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
 		Archive: n.keeper,
+		Meter:   n.meter, Checks: n.checks, Health: n.healthAddress(),
 	})
 	return err
 }
@@ -165,7 +177,9 @@ func (n *Node) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(below, cancel)()
+	defer n.stopAfter(work)()
 	upper, above := errgroup.WithContext(work)
+	upper.Go(func() error { return ended(above, "health", n.health.Run(above, n.healthAt)) })
 	upper.Go(func() error { return n.gate.Serve(above, n.listener) })
 	upper.Go(func() error { return ended(above, "gate", n.gate.Run(above)) })
 	upper.Go(func() error { return ended(above, "census", n.runCensus(above)) })
@@ -201,6 +215,11 @@ func (n *Node) close() error {
 	}
 	if n.listener != nil {
 		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.healthAt != nil {
+		if err := n.healthAt.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

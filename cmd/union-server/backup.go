@@ -23,18 +23,6 @@ func backupCommand(s *clikit.Session) *cli.Command {
 	}
 }
 
-// archiveFlags are the settings of the archive.
-func archiveFlags(s *clikit.Session) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "backup", Usage: s.T("server.flag_backup")},
-		&cli.StringFlag{Name: "backup-recipients", Usage: s.T("server.flag_backup_recipients")},
-		&cli.StringFlag{Name: "backup-at", Usage: s.T("server.flag_backup_at")},
-		&cli.StringFlag{Name: "backup-keep", Usage: s.T("server.flag_backup_keep")},
-		&cli.StringFlag{Name: "backup-stream", Usage: s.T("server.flag_backup_stream")},
-		&cli.StringFlag{Name: "backup-drill", Usage: s.T("server.flag_backup_drill")},
-	}
-}
-
 // vaultFlags say which archive a command reads: that of a node, or any, with its cluster key.
 func vaultFlags(s *clikit.Session) []cli.Flag {
 	return []cli.Flag{

@@ -10,6 +10,6 @@ func deviceCommand(s *clikit.Session) *cli.Command {
 	return &cli.Command{
 		Name:        "device",
 		Usage:       s.T("server.device_usage"),
-		Subcommands: []*cli.Command{deviceListCommand(s), deviceRevokeCommand(s)},
+		Subcommands: []*cli.Command{deviceListCommand(s), deviceShowCommand(s), deviceRevokeCommand(s)},
 	}
 }

@@ -2,12 +2,13 @@ package main
 
 import (
 	"encoding/json"
-	"strings"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
 	"unionsync/internal/clikit"
 	"unionsync/server"
+	"unionsync/server/health"
 )
 
 func serveCommand(s *clikit.Session) *cli.Command {
@@ -15,12 +16,7 @@ func serveCommand(s *clikit.Session) *cli.Command {
 		Name:        "serve",
 		Usage:       s.T("server.serve_usage"),
 		Description: s.T("server.serve_help"),
-		Flags: append([]cli.Flag{
-			dataFlag(s),
-			&cli.StringFlag{Name: "heartbeat", Usage: s.T("server.flag_heartbeat")},
-			&cli.StringFlag{Name: "log-format", Usage: s.T("server.flag_log_format")},
-			&cli.StringFlag{Name: "log-level", Usage: s.T("server.flag_log_level")},
-		}, append(addressFlags(s), archiveFlags(s)...)...),
+		Flags:       append([]cli.Flag{dataFlag(s)}, settingFlags(s)...),
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
 				return err
@@ -31,21 +27,19 @@ func serveCommand(s *clikit.Session) *cli.Command {
 }
 
 func serve(c *cli.Context, s *clikit.Session) error {
-	flags := map[string]string{}
-	for _, name := range server.Settings() {
-		flags[name] = c.String(strings.ReplaceAll(name, "_", "-"))
-	}
-	cfg, err := server.LoadConfig(c.String("data"), s.Env, flags)
+	cfg, err := server.LoadConfig(c.String("data"), s.Env, settingsOf(c))
 	if err != nil {
 		return err
 	}
-	log, err := cfg.NewLogger(s.Stderr)
+	recent := health.NewRecent()
+	log, err := cfg.NewLogger(io.MultiWriter(s.Stderr, recent))
 	if err != nil {
 		return err
 	}
 	n, err := server.Open(server.Options{
 		Dir: c.String("data"), Config: cfg, World: world(), Log: log, Version: version,
-		Ready: func(r server.Ready) { sayReady(s, r) },
+		Ready:  func(r server.Ready) { sayReady(s, r) },
+		Recent: recent, Notify: health.Systemd,
 	})
 	if err != nil {
 		return err

@@ -69,6 +69,8 @@ var exits = []exit{
 	one(syncproto.CodeBackupRunning, ExitBusy),
 	one(syncproto.CodeBackupKey, ExitRefused),
 	one(syncproto.CodeBackupUnusable, ExitStorage),
+	{syncproto.CodeCheckHangs, syncproto.CodeMemberSilent, ExitAttention},
+	one(syncproto.CodeHealthSilent, ExitOffline),
 	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
 
 	one(syncproto.CodeInUse, ExitBusy),

@@ -44,9 +44,10 @@ var arrows = []arrow{
 	{[]string{"server/ledger/entrypb"}, []string{"syncproto/syncpb"}},
 	{[]string{"server/ledger"}, rooms("server/ledger/...", "syncproto/...")},
 	{[]string{"server/trust", "server/census", "server/archive"}, rooms("server/ledger/...", "syncproto/...")},
+	{[]string{"server/health"}, rooms("syncproto")}, // every room is told to it by functions
 	{[]string{"server/cluster"}, rooms("server/trust", "server/ledger/...", "syncproto/...")},
 	{[]string{"server/gate", "server/console/..."}, rooms("server/cluster", "server/census",
-		"server/trust", "server/archive", "server/ledger/...", "syncproto/...")},
+		"server/health", "server/trust", "server/archive", "server/ledger/...", "syncproto/...")},
 
 	// The programs: flags and printing. The words of their commands are records and codes.
 	{[]string{"cmd/union-agent/..."}, rooms("agent/...", "syncproto/...", "internal/clikit", "cmd/union-agent/...")},
@@ -58,7 +59,7 @@ var arrows = []arrow{
 	{[]string{"internal/bundlefile"}, []string{"internal/atomicfile", "internal/rpc/tlsid", "internal/seal", "syncproto", "syncproto/bundle"}},
 	{[]string{"internal/rpc/..."}, []string{"internal/rpc/...", "syncproto", "syncproto/syncpb"}},
 	{[]string{"internal/webkit/..."}, []string{"internal/text", "internal/webkit/...", "syncproto"}},
-	{[]string{"internal/atomicfile", "internal/cnid", "internal/layers", "internal/protodoc"}, nil},
+	{[]string{"internal/atomicfile", "internal/cnid", "internal/layers", "internal/opsdoc", "internal/protodoc"}, nil},
 	{[]string{"internal/testcity"}, nil},                                          // what it checks, it must not use
 	{[]string{"internal/proc"}, nil},                                              // it knows the programs by their command lines only
 	{[]string{"internal/netlab"}, []string{"internal/proc", "internal/testcity"}}, // as a person at a PC
@@ -124,6 +125,8 @@ var homes = []struct {
 	{"github.com/xuri/excelize", []string{"agent/sheet", "internal/testcity"}, "spreadsheets have one room"},
 	{"cel.dev/cel-go", []string{"syncproto/kind"}, "rules are part of kinds"},
 	{"github.com/urfave/cli", []string{"cmd/...", "internal/clikit"}, "rooms know no command line"},
+	{"github.com/prometheus", []string{"server/health"}, "one registry, and the rest of the centre knows no metrics library"},
+	{"github.com/coreos/go-systemd", []string{"server/health"}, "one place talks to the service manager"},
 	{"filippo.io/age", []string{"internal/seal"}, "one home for sealing"},
 	{"github.com/minio/minio-go", []string{"server/archive"}, "the rest of the centre knows no object store"},
 	{"github.com/goccy/go-yaml", []string{"internal/text", "syncproto/kind", "server"}, "people write YAML in three places only"},

@@ -28,6 +28,7 @@ type Node struct {
 	addr  string // by which the others reach this node
 	raft  *raft.Raft
 
+	peers   peers         // who does not answer while this node leads
 	leads   chan bool     // raft's news of this node's lead; raft waits when it is full
 	faulty  atomic.Bool   // the machine lacks an entry, or the disk fails: nothing here counts
 	leading atomic.Uint64 // the term of a lead that is ready for work; 0: none
@@ -94,6 +95,7 @@ func (n *Node) start(m Machine) error {
 	if err != nil {
 		return fmt.Errorf("open node: start raft: %w", err)
 	}
+	n.peers.watch(n.raft)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/hex"
@@ -30,6 +31,24 @@ type DeviceInfo struct {
 	Operator string   `json:"revoked_by,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
 	Held     uint32   `json:"held_since,omitempty"` // changes held because it is revoked
+
+	State      string          `json:"state"`  // in the words of health.DeviceStates
+	Alarms     uint32          `json:"alarms"` // times that it found its records to differ from the centre's
+	OldVersion bool            `json:"old_version"`
+	Clock      int64           `json:"clock_seconds"` // by which its clock was ahead of the centre's, to a few seconds
+	ClockWrong bool            `json:"clock_wrong"`
+	Contacts   []DeviceContact `json:"contacts"` // by union, as it said when it was last heard of
+}
+
+// DeviceContact is a device's newest contact in one of its unions.
+type DeviceContact struct {
+	Union    string `json:"union"`
+	Heard    int64  `json:"heard"`
+	Complete int64  `json:"complete"`
+	Waiting  uint32 `json:"waiting"`
+	Alarms   uint32 `json:"alarms"`
+	Version  string `json:"version,omitempty"`
+	Proved   bool   `json:"proved"` // it showed to have the records that the centre has now
 }
 
 // Devices is the answer of ListDevices.
@@ -64,12 +83,7 @@ func (g *Gate) listDevices(ctx context.Context, q *unionrpc.ListDevicesRequest) 
 		return nil
 	})
 	if err == nil {
-		err = g.cfg.Ledger.Contacts(func(_ string, device []byte, s *entrypb.ContactState) error {
-			if i, ok := at[string(device)]; ok {
-				out.Devices[i].heard(s)
-			}
-			return nil
-		})
+		err = g.addContacts(out.Devices, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
@@ -83,11 +97,50 @@ func deviceInfo(id []byte, d *entrypb.Device) DeviceInfo {
 	i := DeviceInfo{
 		Device: hex.EncodeToString(id), Unions: slices.Sorted(slices.Values(d.GetUnions())), Enrolled: d.GetEnrolled(),
 		Revoked: d.GetRevoked(), Since: rev.GetTime(), Operator: rev.GetOperator(), Reason: rev.GetReason(), Held: d.GetHeldChanges(),
+		Contacts: []DeviceContact{},
 	}
 	if cert, err := x509.ParseCertificate(d.GetCertificate()); err == nil {
 		i.Until = cert.NotAfter.Unix()
 	}
 	return i
+}
+
+// addContacts adds to devices, which at finds by their ids, what is known of their contacts.
+func (g *Gate) addContacts(devices []DeviceInfo, at map[string]int) error {
+	all := make([]heardOf, len(devices))
+	err := g.cfg.Ledger.Contacts(func(union string, device []byte, s *entrypb.ContactState) error {
+		i, ok := at[string(device)]
+		if !ok {
+			return nil
+		}
+		devices[i].heard(s)
+		all[i].add(s)
+		c, err := g.contactIn(union, s)
+		devices[i].Contacts = append(devices[i].Contacts, c)
+		return err
+	})
+	now := g.cfg.Now()
+	for i := range devices {
+		d, h := &devices[i], &all[i]
+		d.State, d.Alarms, d.Clock, d.ClockWrong = h.state(now, d.Revoked), h.alarms, h.clock, h.clockWrong()
+		d.OldVersion = older(h.version, g.cfg.Version)
+	}
+	return err
+}
+
+func (g *Gate) contactIn(union string, s *entrypb.ContactState) (DeviceContact, error) {
+	last := s.GetLast()
+	c := DeviceContact{
+		Union: union, Heard: s.GetHeard(), Complete: s.GetComplete(), Waiting: last.GetWaiting(), Alarms: last.GetAlarms(), Version: last.GetVersion(),
+	}
+	if len(last.GetProvedDigest()) == 0 {
+		return c, nil
+	}
+	v := g.cfg.Ledger.View(union)
+	defer v.Done()
+	d, err := v.Digest()
+	c.Proved = bytes.Equal(d.Wire(), last.GetProvedDigest())
+	return c, err
 }
 
 // heard adds what is known of the device's contacts in one union.

@@ -53,6 +53,9 @@ func (s *unionService) Exchange(ctx context.Context, req *connect.Request[syncpb
 			return g.unionAt(url).Exchange(ctx, q)
 		},
 	}, req.Msg)
+	if !forwarded(req.Header()) {
+		g.cfg.Meter.Exchanged(outcomeOf(r, err), g.cfg.Now().Sub(began))
+	}
 	if err != nil {
 		return answer(g, "exchange", r, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"unionsync/internal/seal"
 	"unionsync/server/archive"
 	"unionsync/server/census"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/server/trust"
@@ -105,6 +106,9 @@ type Config struct {
 	Window   Window
 	Capacity Capacity
 	Archive  *archive.Keeper // nil: none is kept
+	Meter    *health.Meter   // counts what is done here; nil: nobody does
+	Checks   health.Checks   // of the node, for its status
+	Health   string          // address at which it tells of itself; "" for none
 }
 
 // Window is when agents should come, in minutes after midnight, local time.

@@ -106,10 +106,13 @@ func (g *Gate) inTurn(next http.Handler) http.Handler {
 		cancel()
 		if err != nil {
 			busy := syncproto.Fail(syncproto.CodeBusy, "take a turn", err, "seconds", busySeconds)
+			g.cfg.Meter.Exchanged(outcomeOf(nil, busy), g.cfg.Capacity.Queue)
 			_ = errs.Write(w, r, wire.Encode(busy)) // a client that is gone reads no error
 			return
 		}
 		defer g.turns.Release(1)
+		g.cfg.Meter.Working(1)
+		defer g.cfg.Meter.Working(-1)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/server/census"
+	"unionsync/server/health"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -181,20 +182,23 @@ func (g *Gate) query(q *unionrpc.CountsRequest) (census.Query, error) {
 // Status tells how a node sees itself, the cluster and the unions. Its JSON form is stable:
 // fields are added, never renamed.
 type Status struct {
-	Node       string         `json:"node"`
-	Version    string         `json:"version"`
-	Ready      bool           `json:"ready"` // the centre is set up and its state is here
-	Role       string         `json:"role"`  // leader or follower
-	Leader     string         `json:"leader"`
-	Term       uint64         `json:"term"`
-	Applied    uint64         `json:"applied"` // index of the raft log
-	Head       string         `json:"head"`    // position of the newest change
-	Generation int            `json:"generation"`
-	City       string         `json:"city"` // fingerprint of the CA
-	Members    []Member       `json:"members"`
-	Devices    int            `json:"devices"`
-	Unions     *census.Unions `json:"unions,omitempty"` // left out while the census is not ready
-	Time       int64          `json:"time"`
+	Node       string          `json:"node"`
+	Version    string          `json:"version"`
+	Ready      bool            `json:"ready"` // the centre is set up and its state is here
+	Role       string          `json:"role"`  // leader or follower
+	Leader     string          `json:"leader"`
+	Term       uint64          `json:"term"`
+	Applied    uint64          `json:"applied"` // index of the raft log
+	Head       string          `json:"head"`    // position of the newest change
+	Generation int             `json:"generation"`
+	City       string          `json:"city"` // fingerprint of the CA
+	Members    []Member        `json:"members"`
+	Devices    int             `json:"devices"`
+	Unions     *census.Unions  `json:"unions,omitempty"` // left out while the census is not ready
+	Time       int64           `json:"time"`
+	Clock      int64           `json:"clock"`            // the node's own, which Time never falls behind
+	Health     string          `json:"health,omitempty"` // address of /readyz and /metrics on the node's machine
+	Checks     []health.Result `json:"checks"`           // what must hold for the node to do its work
 
 	Raft   RaftStatus  `json:"raft"`
 	Level  uint32      `json:"level"`  // up to which entries may be proposed
@@ -261,7 +265,8 @@ func (g *Gate) status(ctx context.Context) (*Status, error) {
 		Node: g.cfg.Node.ID(), Version: g.cfg.Version, Ready: l.Ready(), Role: "follower", Leader: g.cfg.Log.LeaderID(),
 		Term: d.Term, Applied: l.Applied(), Head: l.Head().String(), Generation: int(l.Head().Generation()),
 		City: g.cfg.Node.City.Fingerprint().String(), Members: d.Members, Time: g.now(),
-		Raft: RaftStatus{LastIndex: d.LastIndex, Commit: d.Commit, Snapshot: d.Snapshot, LogBytes: d.LogBytes, LastContact: d.LastContact},
+		Raft:   RaftStatus{LastIndex: d.LastIndex, Commit: d.Commit, Snapshot: d.Snapshot, LogBytes: d.LogBytes, LastContact: d.LastContact},
+		Health: g.cfg.Health, Checks: g.cfg.Checks.Run(ctx), Clock: g.cfg.Now().Unix(),
 	}
 	if g.cfg.Log.Leads() {
 		st.Role = "leader"

@@ -47,7 +47,9 @@ func (p *preparing) prepare(segments []*session.Segment) error {
 				return fmt.Errorf("prepare segment %d: %w", i, err)
 			}
 		}
-		p.outcomes[i].Refused = code
+		if p.outcomes[i].Refused = code; code != 0 {
+			p.g.cfg.Meter.Refused(len(s.Changes))
+		}
 	}
 	return nil
 }
@@ -169,6 +171,10 @@ func (p *preparing) commit(ctx context.Context) error {
 	}
 	for k, o := range got {
 		p.outcomes[p.index[k]] = o
+		p.g.cfg.Meter.Decided(o.Verdicts)
+		if o.Refused != 0 {
+			p.g.cfg.Meter.Refused(len(p.proposed[k].GetChanges()))
+		}
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeadBytes,
+		ConnState:         g.countConn,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(g.cfg.Logger.Handler(), slog.LevelDebug),
 	}
@@ -60,6 +61,17 @@ func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// countConn keeps the number of open connections.
+func (g *Gate) countConn(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		g.cfg.Meter.Connected(1)
+	case http.StateClosed, http.StateHijacked:
+		g.cfg.Meter.Connected(-1)
+	default:
+	}
 }
 
 // limited is a listener with a bound on open connections: further ones wait in the system's

@@ -1,0 +1,52 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// peers knows which members do not answer this node while it leads. The zero value is ready.
+type peers struct {
+	mu     sync.Mutex
+	silent map[string]bool // guarded by mu; by id
+}
+
+// see takes raft's news. It is called by raft's own goroutines and never waits.
+func (p *peers) see(o *raft.Observation) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch x := o.Data.(type) {
+	case raft.FailedHeartbeatObservation:
+		if p.silent == nil {
+			p.silent = map[string]bool{}
+		}
+		p.silent[string(x.PeerID)] = true
+	case raft.ResumedHeartbeatObservation:
+		delete(p.silent, string(x.PeerID))
+	case raft.LeaderObservation: // whoever leads now finds out anew
+		clear(p.silent)
+	}
+	return false // nothing is handed on
+}
+
+// watch lets raft tell p its news.
+func (p *peers) watch(r *raft.Raft) { r.RegisterObserver(raft.NewObserver(nil, false, p.see)) }
+
+// SilentMembers gives the members that do not answer this node while it leads; none where it
+// does not lead.
+func (n *Node) SilentMembers() []string {
+	if !n.IsLeader() {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, s := range n.Servers() {
+		known[s.ID] = true
+	}
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	maps.DeleteFunc(n.peers.silent, func(id string, _ bool) bool { return !known[id] })
+	return slices.Sorted(maps.Keys(n.peers.silent))
+}
