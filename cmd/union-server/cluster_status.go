@@ -66,7 +66,7 @@ func clusterOutcome(s *clikit.Session, st *server.ClusterStatus) error {
 func printCluster(s *clikit.Session, st *server.ClusterStatus) error {
 	t := clikit.Table{Head: []string{
 		s.T("server.node"), s.T("server.role"), s.T("server.voter"), s.T("server.addresses"), s.T("server.program"),
-		s.T("server.data_level"), s.T("server.applied"), s.T("server.lag"), s.T("server.last_contact"), s.T("server.state"),
+		s.T("server.data_level"), s.T("server.applied"), s.T("server.lag"), s.T("server.last_contact"), s.T("server.data_check"),
 	}}
 	for _, n := range st.Nodes {
 		contact := "-"

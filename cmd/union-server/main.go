@@ -37,7 +37,6 @@ func build(s *clikit.Session) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(s), joinCommand(s), serveCommand(s), enrolCommand(s), orgCommand(s), kindsCommand(s), findingsCommand(s), countsCommand(s), bundleCommand(s), statusCommand(s),
 			generationCommand(s), casesCommand(s), deviceCommand(s), backupCommand(s), restoreCommand(s), clusterCommand(s),
-			generationCommand(s), casesCommand(s), deviceCommand(s), backupCommand(s), restoreCommand(s), clusterCommand(s),
 			configCommand(s), doctorCommand(s), debugCommand(s),
 		},
 	}
