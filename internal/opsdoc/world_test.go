@@ -117,8 +117,9 @@ var shared = regexp.MustCompile(`(^|[\s"'=:])(/srv\b)`)
 func (w *world) local(machine, text string) string {
 	text = strings.ReplaceAll(text, "127.0.0.1:7301", w.address(machine)+":7301")
 	text = strings.ReplaceAll(text, "10.0.0.", w.net+".")
+	text = mapped.ReplaceAllString(text, "${1}@"+machine+"@${2}") // in two steps: the folders lie in /tmp themselves
 	text = shared.ReplaceAllString(text, "${1}"+filepath.Join(w.base, "share")+"${2}")
-	return mapped.ReplaceAllString(text, "${1}"+filepath.Join(w.base, machine)+"${2}")
+	return strings.ReplaceAll(text, "@"+machine+"@/", filepath.Join(w.base, machine)+"/")
 }
 
 // address is that of a machine n1, n2, …; others have none of their own.
