@@ -83,10 +83,21 @@ func (n *Node) checkMember(context.Context) error {
 }
 
 func (n *Node) checkLeader(context.Context) error {
-	if id, _ := n.cluster.Leader(); id == "" {
+	if !n.knowsLeader() {
 		return syncproto.Fail(syncproto.CodeNoLeader, "check leader", nil, "seconds", "5")
 	}
 	return nil
+}
+
+// knowsLeader reports whether there is a leader that takes work. One that has just been
+// elected, this node, does not before it has applied what was committed.
+func (n *Node) knowsLeader() bool {
+	if n.cluster.IsLeader() {
+		_, leads := n.cluster.Leading()
+		return leads
+	}
+	id, _ := n.cluster.Leader()
+	return id != ""
 }
 
 func (n *Node) checkApplied(context.Context) error {
@@ -162,10 +173,9 @@ func (n *Node) backup() *health.Backup {
 func (n *Node) facts() health.Facts {
 	s, head := n.cluster.Stats(), n.ledger.Head()
 	self, voters := n.cluster.Voting()
-	leader, _ := n.cluster.Leader()
 	f := health.Facts{
 		Version: n.opt.Version, Queue: n.items.Waiting(), Until: n.trust.Own.Cert.NotAfter.Unix(), Backup: n.backup(),
-		Ready: n.ledger.Ready() && self && leader != "" && !n.cluster.Faulty() && s.CommitIndex <= s.Applied+maxBehind,
+		Ready: n.ledger.Ready() && self && n.knowsLeader() && !n.cluster.Faulty() && s.CommitIndex <= s.Applied+maxBehind,
 		Raft: health.Raft{
 			State: strings.ToLower(s.State), Term: s.Term, Committed: s.CommitIndex, Applied: s.Applied, Last: s.LastIndex,
 			Snapshot: s.SnapshotIndex, LastContact: s.LastContact, Voters: voters, Silent: len(n.cluster.SilentMembers()), LogEntries: s.Logs, LogBytes: s.LogBytes,

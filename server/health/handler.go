@@ -72,7 +72,7 @@ func plain(results []Result, verbose bool) string {
 		r := &results[i]
 		switch {
 		case !r.OK:
-			fmt.Fprintf(&b, "[-]%s: %s (E%d)\n", r.Name, text.Sentence(text.English, r.Err()), r.Code)
+			fmt.Fprintf(&b, "[-]%s: %s\n", r.Name, text.Sentence(text.English, r.Err()))
 		case verbose:
 			fmt.Fprintf(&b, "[+]%s ok\n", r.Name)
 		}
