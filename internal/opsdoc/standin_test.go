@@ -249,18 +249,17 @@ func elsewhere(name string) string {
 
 // curl fetches a page; with -f it fails on an error status.
 func curl(args []string) error {
+	fails := slices.ContainsFunc(args[:len(args)-1], func(a string) bool { return strings.HasPrefix(a, "-") && strings.Contains(a, "f") })
 	r, err := http.Get(args[len(args)-1])
 	if err != nil {
 		return exitCode(7)
 	}
 	defer func() { _ = r.Body.Close() }()
-	if _, err := io.Copy(os.Stdout, r.Body); err != nil {
-		return err
-	}
-	if r.StatusCode >= 400 && strings.Contains(strings.Join(args[:len(args)-1], " "), "-f") {
+	if r.StatusCode >= 400 && fails {
 		return exitCode(22)
 	}
-	return nil
+	_, err = io.Copy(os.Stdout, r.Body)
+	return err
 }
 
 // aptGet installs one of our packages: the programs are on PATH already, so it only looks
