@@ -14,6 +14,7 @@ import (
 
 	"unionsync/agent/schedule"
 	"unionsync/syncproto"
+	"unionsync/syncproto/syncpb"
 )
 
 // fixed is an agent whose key and randomness are the same in every run.
@@ -133,14 +134,22 @@ func FuzzFiles(f *testing.F) {
 // TestHeardFormat: what is kept of the kinds in force at the centre.
 func TestHeardFormat(t *testing.T) {
 	a := fixed(t)
-	if err := a.kinds.noteHeard(0x01020304, 0xa0b0c0d0); err != nil {
+	life := lifeOf(&syncpb.GenerationRef{Number: 2, Random: 0x1122334455667788})
+	if err := a.kinds.noteHeard(0x01020304, 0xa0b0c0d0, life); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(a.c.Dir, kindsDir, heardFile))
-	if err != nil || hex.EncodeToString(b) != "01020304a0b0c0d0" {
+	if err != nil || hex.EncodeToString(b) != "01020304a0b0c0d000021122334455667788" {
 		t.Errorf("%x %v", b, err)
 	}
-	if a.kinds.heard(0x01020304) != 0xa0b0c0d0 || a.kinds.heard(5) != 5 {
+	if a.kinds.heard(0x01020304, life) != 0xa0b0c0d0 || a.kinds.heard(5, life) != 5 {
 		t.Error("it holds for other kinds than those it was noted with")
+	}
+	older := filepath.Join(a.c.Dir, kindsDir, heardFile)
+	if err := os.WriteFile(older, b[:8], 0o600); err != nil { // as it was before it named a life
+		t.Fatal(err)
+	}
+	if a.kinds.heard(0x01020304, life) != 0x01020304 {
+		t.Error("an older form is more than a reason to ask once more")
 	}
 }

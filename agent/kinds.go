@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/ed25519"
 	"errors"
@@ -139,10 +140,20 @@ func (k *kindFolder) open(name string, ca ed25519.PublicKey) (keptKind, error) {
 	if err != nil {
 		return keptKind{}, err
 	}
-	if breaches := kind.VersionsOf(k.builtin).Judge(f); len(breaches) > 0 && breaches[0].Code != syncproto.CodeKindOlder {
-		return keptKind{}, breaches[0].Err()
+	if bad := misfit(k.builtin, f); bad != nil {
+		return keptKind{}, bad
 	}
 	return keptKind{File: f, signature: sig}, nil
+}
+
+// misfit says why a file of the city may not stand beside a set. That it is older, or another
+// of the same version, is no reason.
+func misfit(set *kind.Set, f kind.File) error {
+	breaches := kind.VersionsOf(set).Judge(f)
+	if len(breaches) == 0 || breaches[0].Code == syncproto.CodeKindOlder || breaches[0].Code == syncproto.CodeKindSame {
+		return nil
+	}
+	return breaches[0].Err()
 }
 
 // verifyKind checks that the city signed a file, and that it is what the message says.
@@ -171,7 +182,7 @@ func (u *kindsInUse) choose(builtin *kind.Set, log *slog.Logger) {
 			files[kind.FileName(f.Kind)] = f.Data
 		}
 		for _, f := range u.kept {
-			if own, ok := builtin.Kind(f.Kind); out[keptFile(f.File)] || ok && own.Version >= f.Version {
+			if own, ok := builtin.Kind(f.Kind); out[keptFile(f.File)] || ok && (own.Version > f.Version || own.Version == f.Version && isOf(builtin, f.File)) {
 				continue
 			}
 			files[f.Name], from[f.Name] = f.Data, f
@@ -193,6 +204,11 @@ func (u *kindsInUse) choose(builtin *kind.Set, log *slog.Logger) {
 	}
 }
 
+// isOf reports whether a set has this very file.
+func isOf(s *kind.Set, f kind.File) bool {
+	return slices.ContainsFunc(s.Files(), func(x kind.File) bool { return x.Kind == f.Kind && bytes.Equal(x.Data, f.Data) })
+}
+
 // leaveOut gives up the file at fault; if that is none of the kept ones, the last of them.
 func (u *kindsInUse) leaveOut(out map[string]bool, from map[string]keptKind, err error, log *slog.Logger) {
 	var e *syncproto.Error
@@ -207,20 +223,25 @@ func (u *kindsInUse) leaveOut(out map[string]bool, from map[string]keptKind, err
 	out[keptFile(from[name].File)] = true
 }
 
-// keep writes a file that the centre sent, if it verifies and is newer than what is used.
-// What is wrong with it is told; it is then set aside and the ones before it stay in use.
-func (k *kindFolder) keep(f *syncpb.KindFile) error {
+// keep writes a file that the centre sent, if it verifies and is newer than what is used, or
+// another of the same version: then a restore forgot the one here, and what is in force
+// counts; replaced tells that. What is wrong with a file is told; it is then set aside and the
+// ones before it stay in use.
+func (k *kindFolder) keep(f *syncpb.KindFile) (replaced bool, err error) {
 	ca, err := k.ca()
 	if err != nil {
-		return err
+		return false, err
 	}
 	now := k.inUse()
 	file, bad := verifyKind(ca, f)
 	if bad == nil {
-		if own, ok := now.set.Kind(file.Kind); ok && own.Version >= file.Version {
-			return nil
+		own, ok := now.set.Kind(file.Kind)
+		if ok && (own.Version > file.Version || isOf(now.set, file)) {
+			return false, nil
 		}
-		if breaches := kind.VersionsOf(now.set).Judge(file); len(breaches) > 0 {
+		if replaced = ok && own.Version == file.Version; replaced {
+			bad = misfit(k.builtin, file) // what it replaces is no measure
+		} else if breaches := kind.VersionsOf(now.set).Judge(file); len(breaches) > 0 {
 			bad = breaches[0].Err()
 		}
 	}
@@ -232,19 +253,22 @@ func (k *kindFolder) keep(f *syncpb.KindFile) error {
 		}
 	}
 	if err := os.MkdirAll(k.dir, 0o700); err != nil {
-		return err
+		return false, err
 	}
 	if bad != nil {
 		k.log.Warn("a kind file of the centre is set aside", "file", base, "error", bad)
-		return atomicfile.Write(filepath.Join(k.dir, base+yamlEnd+asideEnd), f.GetYaml(), 0o600)
+		return false, atomicfile.Write(filepath.Join(k.dir, base+yamlEnd+asideEnd), f.GetYaml(), 0o600)
 	}
 	if err := atomicfile.Write(filepath.Join(k.dir, base+sigEnd), f.GetSignature(), 0o600); err != nil {
-		return err
+		return false, err
 	}
 	if err := atomicfile.Write(filepath.Join(k.dir, base+yamlEnd), f.GetYaml(), 0o600); err != nil { // from here on it is kept
-		return err
+		return false, err
 	}
-	return k.clearAsides(file.Kind)
+	if replaced {
+		k.log.Warn("a kind file was replaced by the one in force at the centre", "file", base)
+	}
+	return replaced, k.clearAsides(file.Kind)
 }
 
 func (k *kindFolder) setAside(name string) {

@@ -47,9 +47,11 @@ func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) 
 	if st.Back, err = u.HeldChanges(ctx); err != nil {
 		return st, err
 	}
-	if st.Cases, err = u.Cases(ctx); err != nil {
+	cases, err := u.Cases(ctx)
+	if err != nil {
 		return st, err
 	}
+	st.Cases = union.Confirmed(cases)
 	news, err := u.News(ctx)
 	if err != nil {
 		return st, err

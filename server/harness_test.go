@@ -300,7 +300,11 @@ func (p *pc) verifyRun(signer []byte, certificates [][]byte, msg, sig []byte) er
 			return err
 		}
 		if who.ID == string(signer) || who.ID == hex.EncodeToString(signer) {
-			return seal.Verify(who.Key, syncproto.DomainSegment, msg, sig)
+			err := seal.Verify(who.Key, syncproto.DomainSegment, msg, sig)
+			if err != nil && who.Role == tlsid.RoleNode {
+				err = seal.Verify(who.Key, syncproto.DomainHeldSegment, msg, sig)
+			}
+			return err
 		}
 	}
 	return fmt.Errorf("no certificate of %x", signer)

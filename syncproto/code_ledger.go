@@ -23,4 +23,5 @@ const (
 	CodeCaseUnknown      Code = 681 // there is no such case
 	CodeCaseMoved        Code = 682 // the case is closed, or something came to it since it was listed
 	CodeCaseVerb         Code = 683 // a case of this type is not settled in this way: verb
+	CodeGenerationBase   Code = 684 // the state does not have this position: base, head
 )

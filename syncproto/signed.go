@@ -12,6 +12,11 @@ const (
 	DomainGeneration = "unionsync generation v1"
 	DomainKindFile   = "unionsync kind file v1"
 	DomainBundle     = "unionsync bundle v1"
+
+	// DomainHeldSegment is for what the centre holds because its device was revoked: a node
+	// signs in it where it would sign in DomainSegment, and the message is the same. So
+	// whoever brings it back brings along that it was held.
+	DomainHeldSegment = "unionsync held segment v1"
 )
 
 // HistorySize is how many bytes of the CA certificate's SHA-256 name a centre's history.

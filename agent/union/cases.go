@@ -57,7 +57,17 @@ type Case struct {
 	// a digest and of what is missing. Nothing of it is masked.
 	Version string
 
+	// Unconfirmed: the centre was restored and opened or moved the case since, while this PC
+	// is not through with what it sends again, which may settle it. Lists leave it out until
+	// then. What other PCs have yet to send is not known here.
+	Unconfirmed bool
+
 	full string
+}
+
+// Confirmed gives those of all cases that are confirmed.
+func Confirmed(all []Case) []Case {
+	return slices.DeleteFunc(slices.Clone(all), func(c Case) bool { return c.Unconfirmed })
 }
 
 // Choice is one value between which a person chooses.

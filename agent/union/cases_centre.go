@@ -33,18 +33,49 @@ func (u *Union) joinCentre(ctx context.Context, here []Case) ([]Case, error) {
 	if !ok {
 		return here, nil
 	}
+	life, err := u.unconfirmedLife()
+	if err != nil {
+		return nil, err
+	}
 	out := here
-	err := u.Each(ctx, Query{Kind: caseKind}, func(r Row) error {
+	err = u.Each(ctx, Query{Kind: caseKind}, func(r Row) error {
 		c, open := u.centreCase(k, r)
 		if c.Type == CaseFork && c.Journal == u.j.ID().String() {
 			out = slices.DeleteFunc(slices.Clone(out), func(x Case) bool { return x.Type == CaseFork && x.Centre == (syncproto.RecordID{}) })
 		}
-		if open && !u.shownHere(&c) {
+		c.Unconfirmed = life != 0 && r.Record.Pos.Generation() == life
+		switch {
+		case open && !u.shownHere(&c):
 			out = append(out, c)
+		case open && c.Unconfirmed:
+			markSame(out, &c)
 		}
 		return nil
 	})
 	return out, err
+}
+
+// unconfirmedLife is the newest life of the centre while records here are still to be
+// confirmed in it, as they are until everything is sent again; else 0.
+func (u *Union) unconfirmedLife() (uint16, error) {
+	s, err := u.store()
+	if err != nil {
+		return 0, err
+	}
+	if marks, err := s.Confirms(1); err != nil || len(marks) == 0 {
+		return 0, err
+	}
+	return u.lineage().Newest().Number, nil
+}
+
+// markSame marks the question that this PC finds itself as the centre's case about it.
+func markSame(all []Case, c *Case) {
+	for i := range all {
+		x := &all[i]
+		if x.Centre == (syncproto.RecordID{}) && x.Type == c.Type && x.Kind == c.Kind && x.ID == c.ID && (c.Type != CaseConflict || x.Field == c.Field) {
+			x.Unconfirmed = true
+		}
+	}
 }
 
 // centreCase reads a case of the centre.

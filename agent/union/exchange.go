@@ -40,9 +40,11 @@ type Party struct {
 // is opened next.
 type KindKeeper interface {
 	// Say gives what the next request says: the hash of what is in force at the centre as far
-	// as it is known here, number and version of each kind here if the centre is to compare
-	// them, and signed files that the centre lacks.
-	Say() (hash uint32, have []uint32, back []*syncpb.KindFile)
+	// Say gives what the next request says, which names this life of the centre: the hash of
+	// what is in force at the centre as far as it is known here, number and version of each
+	// kind here and their contents if the centre is to compare them, and signed files that the
+	// centre lacks.
+	Say(life *syncpb.GenerationRef) (hash uint32, have, contents []uint32, back []*syncpb.KindFile)
 	// Hear takes what an answer says of kinds in force and the files that it brings. again
 	// tells that another request has something to say or to fetch.
 	Hear(inForce []uint32, files []*syncpb.KindFile) (again bool, err error)
@@ -221,8 +223,8 @@ func (x *exchange) sent() int64 {
 
 // sayKinds adds to a request what it says of kind files.
 func (x *exchange) sayKinds(q *syncpb.Request) {
-	hash, have, back := x.p.Kinds.Say()
-	q.Client.Kinds, q.Client.HaveKinds = hash, have
+	hash, have, contents, back := x.p.Kinds.Say(q.GetGeneration())
+	q.Client.Kinds, q.Client.HaveKinds, q.Client.HaveContents = hash, have, contents
 	for _, f := range back {
 		q.Returned = append(q.Returned, &syncpb.Returned{Kind: f})
 	}
@@ -345,7 +347,7 @@ func (x *exchange) left(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("end sync: %w", err)
 	}
-	x.r.Cases, x.r.News = len(cases), len(news)
+	x.r.Cases, x.r.News = len(Confirmed(cases)), len(news)
 	return nil
 }
 

@@ -68,6 +68,7 @@ type signers struct {
 type signer struct {
 	name []byte // as runs name it: a device's id, a node's name
 	key  ed25519.PublicKey
+	node bool
 	err  error
 }
 
@@ -95,11 +96,11 @@ func readSigner(ca *x509.Certificate, der []byte) signer {
 			return signer{err: fmt.Errorf("read certificate: %w", err)}
 		}
 	}
-	return signer{name: name, key: id.Key}
+	return signer{name: name, key: id.Key, node: id.Role == tlsid.RoleNode}
 }
 
 // verify checks a run's signature by whoever of those certified here or before has the
-// signer's name.
+// signer's name. A node may have signed for it as what it holds.
 func (s *signers) verify(name []byte, certificates [][]byte, msg, signature []byte) error {
 	known, err := s.u.j.Get(certificateBucket, name)
 	if err != nil {
@@ -109,6 +110,9 @@ func (s *signers) verify(name []byte, certificates [][]byte, msg, signature []by
 	for _, der := range append(slices.Clone(certificates), known) {
 		if who := s.read(der); der != nil && who.err == nil && bytes.Equal(who.name, name) {
 			if err = seal.Verify(who.key, syncproto.DomainSegment, msg, signature); err == nil {
+				return nil
+			}
+			if who.node && seal.Verify(who.key, syncproto.DomainHeldSegment, msg, signature) == nil {
 				return nil
 			}
 		}

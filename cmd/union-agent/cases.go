@@ -14,7 +14,9 @@ import (
 )
 
 func (p program) cases(s *clikit.Session) *cli.Command {
-	return &cli.Command{Name: "cases", Usage: s.T("agent.cases_usage"), Flags: []cli.Flag{revealFlag(s)}, Action: p.doCases}
+	return &cli.Command{Name: "cases", Usage: s.T("agent.cases_usage"), Action: p.doCases, Flags: []cli.Flag{
+		revealFlag(s), &cli.BoolFlag{Name: "all", Usage: s.T("agent.flag_cases_all")},
+	}}
 }
 
 // caseOut is a case in JSON.
@@ -33,6 +35,8 @@ type caseOut struct {
 	Centre  string      `json:"centre,omitempty"`  // id of the centre's own record of it
 	Journal string      `json:"journal,omitempty"` // with centre: the journal that it is about
 	Version string      `json:"version,omitempty"` // what a PC had of a record that differs; with --reveal
+
+	Unconfirmed bool `json:"unconfirmed,omitempty"` // with --all: what is still sent again may settle it
 }
 
 // choiceOut is one value of a case in JSON.
@@ -74,12 +78,16 @@ func (p program) doCases(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := []caseOut{}
+	out, early := []caseOut{}, 0
 	for _, code := range all {
 		err := withUnion(a, code, func(u *union.Union) error {
 			found, err := u.Cases(c.Context)
 			if err != nil {
 				return err
+			}
+			if !c.Bool("all") {
+				confirmed := union.Confirmed(found)
+				found, early = confirmed, early+len(found)-len(confirmed)
 			}
 			v := viewOf(c, u)
 			for _, one := range found {
@@ -96,6 +104,9 @@ func (p program) doCases(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if early > 0 {
+		s.Note(s.T("agent.cases_early", "n", itoa(early), "flag", "--all"))
 	}
 	if err := s.Print(out, func() error {
 		if len(out) > 0 {
@@ -119,7 +130,7 @@ func withUnion(a *agent.Agent, code string, do func(*union.Union) error) (err er
 }
 
 func (v view) caseOut(c union.Case) caseOut {
-	out := caseOut{Union: v.u.Code(), Number: c.Number, Type: string(c.Type), Since: stamp(c.Since)}
+	out := caseOut{Union: v.u.Code(), Number: c.Number, Type: string(c.Type), Since: stamp(c.Since), Unconfirmed: c.Unconfirmed}
 	if c.Centre != (syncproto.RecordID{}) {
 		out.Centre, out.Journal = c.Centre.String(), c.Journal
 		if v.reveal {
@@ -214,6 +225,9 @@ func (v view) printCase(c union.Case) error {
 	}
 	if c.Type == union.CaseConflict {
 		head += "  " + v.label(c.Kind, c.Field)
+	}
+	if c.Unconfirmed {
+		head += s.T("agent.case_unconfirmed")
 	}
 	line(head)
 	for i, x := range c.Choices {

@@ -177,6 +177,7 @@ func (v view) decide(c *cli.Context, one union.Case, d union.Decision) error {
 	if err != nil {
 		return err
 	}
+	left = union.Confirmed(left)
 	out.Done, out.Seq, out.Left = true, saved.Place.Seq, len(left)
 	return s.Print(out, func() error {
 		if err := s.Println(s.T("agent.resolved", "number", one.Number)); err != nil || len(left) == 0 {

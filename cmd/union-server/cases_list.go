@@ -21,6 +21,7 @@ func casesListCommand(s *clikit.Session) *cli.Command {
 			dataFlag(s), nodeFlag(s),
 			&cli.StringFlag{Name: "union", Usage: s.T("server.flag_case_union")},
 			&cli.BoolFlag{Name: "closed", Usage: s.T("server.flag_closed")},
+			&cli.BoolFlag{Name: "all", Usage: s.T("server.flag_case_all")},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
@@ -31,7 +32,7 @@ func casesListCommand(s *clikit.Session) *cli.Command {
 				return err
 			}
 			defer a.Close()
-			list, err := a.Cases(c.Context, &unionrpc.ListCasesRequest{Union: c.String("union"), Closed: c.Bool("closed"), Lang: string(clikit.From(c).Lang)})
+			list, err := a.Cases(c.Context, &unionrpc.ListCasesRequest{Union: c.String("union"), Closed: c.Bool("closed"), All: c.Bool("all"), Lang: string(clikit.From(c).Lang)})
 			if err != nil {
 				return err
 			}
@@ -51,6 +52,9 @@ func printCases(s *clikit.Session, list *gate.Cases) error {
 		if c.Closed {
 			kind += s.T("server.case_closed")
 		}
+		if c.Unconfirmed {
+			kind += s.T("server.case_unconfirmed")
+		}
 		about := strings.TrimSpace(strings.Join([]string{c.Kind, c.Record, c.Field}, " "))
 		if about == "" {
 			about = c.Journal
@@ -59,6 +63,9 @@ func printCases(s *clikit.Session, list *gate.Cases) error {
 	}
 	if err := s.PrintTable(t); err != nil {
 		return err
+	}
+	if list.LeftOut > 0 {
+		s.Note(s.T("server.cases_left_out", "n", fmt.Sprint(list.LeftOut), "flag", "--all"))
 	}
 	s.Note(s.T("server.cases_seen", "position", fmt.Sprint(list.Position)))
 	return nil

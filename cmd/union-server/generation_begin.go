@@ -7,6 +7,7 @@ import (
 
 	"unionsync/internal/clikit"
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/server"
 )
 
 func generationBeginCommand(s *clikit.Session) *cli.Command {
@@ -18,6 +19,7 @@ func generationBeginCommand(s *clikit.Session) *cli.Command {
 			dataFlag(s), nodeFlag(s),
 			&cli.StringFlag{Name: "reason", Usage: s.T("server.flag_reason")},
 			&cli.StringFlag{Name: "operator", Usage: s.T("server.flag_operator")},
+			&cli.StringFlag{Name: "base", Usage: s.T("server.flag_base")},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := clikit.Args(c, 0, 0); err != nil {
@@ -26,12 +28,20 @@ func generationBeginCommand(s *clikit.Session) *cli.Command {
 			if err := clikit.Need(c, "reason"); err != nil {
 				return err
 			}
+			q := &unionrpc.BeginGenerationRequest{Reason: c.String("reason"), Operator: c.String("operator")}
+			if c.IsSet("base") {
+				base, err := server.ParsePosition(c.String("base"))
+				if err != nil {
+					return err
+				}
+				q.Base = (*uint64)(&base)
+			}
 			a, err := admin(c)
 			if err != nil {
 				return err
 			}
 			defer a.Close()
-			g, err := a.BeginGeneration(c.Context, &unionrpc.BeginGenerationRequest{Reason: c.String("reason"), Operator: c.String("operator")})
+			g, err := a.BeginGeneration(c.Context, q)
 			if err != nil {
 				return err
 			}

@@ -79,7 +79,7 @@ func (c centre) answer(t *testing.T, w *world, q *syncpb.Request) *syncpb.Respon
 		outcomes = append(outcomes, c.stored(t, s))
 	}
 	node := key(t, w.Seeds.Node)
-	r, err := session.Answer(q, outcomes, c, session.Signer{ID: []byte(w.Node), Sign: signer(node, syncproto.DomainSegment)})
+	r, err := session.Answer(q, outcomes, c, session.Signer{ID: []byte(w.Node), Sign: func(domain string, m []byte) []byte { return seal.Sign(node, domain, m) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type oracle struct {
 	receipts map[receiptKey]receipt
 	staff    map[syncproto.Dot][]byte             // what the centre itself ever wrote
 	given    map[syncproto.Position]syncproto.Dot // every position ever given
+	beyond   map[syncproto.Dot]bool               // false: held as a revoked device's in every life; true: not in each, or accepted
 }
 
 // saved is a change that a person saw as saved.
@@ -47,7 +48,7 @@ type receipt struct {
 
 func newOracle() *oracle {
 	return &oracle{saved: map[syncproto.Dot]*saved{}, records: map[string][]record{}, holding: map[string][]syncproto.Dot{}, receipts: map[receiptKey]receipt{},
-		staff: map[syncproto.Dot][]byte{}, given: map[syncproto.Position]syncproto.Dot{}}
+		staff: map[syncproto.Dot][]byte{}, given: map[syncproto.Position]syncproto.Dot{}, beyond: map[syncproto.Dot]bool{}}
 }
 
 // save takes note of a change that is saved.
@@ -193,6 +194,9 @@ func (o *oracle) logged(w *world, before syncproto.Position) error {
 			return bad
 		}
 		o.given[it.Position] = it.Place.Dot()
+		if bad = o.stillHeld(w, it); bad != nil {
+			return bad
+		}
 		if w.centre.ownJournal(it.Union, it.Place.Journal) {
 			o.staff[it.Place.Dot()] = bytes.Clone(it.Bytes)
 		}

@@ -41,3 +41,23 @@ func (w *world) revoke() error {
 	}
 	return nil
 }
+
+// stillHeld checks that what the centre held as a revoked device's comes back as that after
+// a restore when a node signed for it. What nobody but the device signed is taken as
+// anybody's by a centre that has forgotten the revocation: it cannot know better.
+func (o *oracle) stillHeld(w *world, it *ledger.LogItem) error {
+	d := it.Place.Dot()
+	c, err := syncproto.DecodeChange(it.Bytes, it.Place.Journal)
+	if err == nil && c.Verb == syncproto.VerbAccept && w.centre.ownJournal(it.Union, it.Place.Journal) {
+		for _, r := range c.Resolves {
+			o.beyond[r.Dot] = true
+		}
+	}
+	free, known := o.beyond[d]
+	held := it.Verdict.Reason == syncproto.HeldRevoked
+	if known && !free && !held && string(it.Signer) == w.centre.node.ID() {
+		return w.violate("I1 %s was held as a revoked device's, and is %s (%s) at %s on a node's signature", d, it.Verdict.Kind, it.Verdict.Reason, it.Position)
+	}
+	o.beyond[d] = free || !held
+	return nil
+}

@@ -17,14 +17,19 @@ import (
 type Cases struct {
 	Position uint64 `json:"position"` // of the list: a decision names it
 	Cases    []Case `json:"cases"`
+	LeftOut  int    `json:"left_out,omitempty"` // not confirmed yet: see [Case]
 }
 
 // Case is one question, with what a person needs to answer it.
 type Case struct {
-	Union   string      `json:"union"`
-	ID      string      `json:"id"`
-	Type    string      `json:"type"`
-	Closed  bool        `json:"closed"`
+	Union  string `json:"union"`
+	ID     string `json:"id"`
+	Type   string `json:"type"`
+	Closed bool   `json:"closed"`
+	// Opened since the newest life of the centre began, and a device of the union may still
+	// send again what settles it: left out of the list unless all are asked for.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
+
 	Kind    string      `json:"kind,omitempty"`
 	Record  string      `json:"record,omitempty"`
 	Field   string      `json:"field,omitempty"`
@@ -72,14 +77,35 @@ func (g *Gate) listCases(q *unionrpc.ListCasesRequest) (*Cases, error) {
 	if err != nil {
 		return nil, err
 	}
+	unconfirmed, err := g.cfg.Ledger.Unconfirmed()
+	if err != nil {
+		return nil, err
+	}
 	for i := range all {
+		early := unconfirmed[all[i].Union]
+		if early {
+			if early, err = g.openedAbove(&all[i]); err != nil {
+				return nil, err
+			}
+		}
+		if early && !q.GetAll() {
+			list.LeftOut++
+			continue
+		}
 		c, err := g.describe(&all[i], cmp.Or(q.GetLang(), "zh"))
 		if err != nil {
 			return nil, err
 		}
+		c.Unconfirmed = early
 		list.Cases = append(list.Cases, *c)
 	}
 	return list, nil
+}
+
+func (g *Gate) openedAbove(c *ledger.Case) (bool, error) {
+	v := g.cfg.Ledger.View(c.Union)
+	defer v.Done()
+	return v.OpenedAbove(c)
 }
 
 func (g *Gate) describe(c *ledger.Case, lang string) (*Case, error) {
@@ -130,6 +156,9 @@ func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang s
 
 func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang string) ([]CaseHeld, error) {
 	items, err := v.Held(c.Journal, c.Record)
+	if c.Record.Kind == 0 {
+		items, err = unreadable(v, c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +175,19 @@ func caseHeld(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang str
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+// unreadable gives the change that a case about no record names: it can only be dropped.
+func unreadable(v *ledger.View, c *ledger.Case) ([]*ledger.LogItem, error) {
+	dot, err := parseDot(c.Dots)
+	if err != nil {
+		return nil, nil //nolint:nilerr // closed, or a case that somebody else wrote
+	}
+	item, err := v.At(dot)
+	if err != nil || item == nil {
+		return nil, err
+	}
+	return []*ledger.LogItem{item}, nil
 }
 
 func whoOf(item *ledger.LogItem) (CaseWho, bool) {

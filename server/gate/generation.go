@@ -22,7 +22,8 @@ type Generation struct {
 	Own      bool   `json:"own"` // the life in which the centre is now
 }
 
-// BeginGeneration begins another life of the centre, whose base is all that it has now.
+// BeginGeneration begins another life of the centre. Its base is all that it has now, unless
+// the request says that less is certain.
 func (s *adminService) BeginGeneration(ctx context.Context, req *connect.Request[unionrpc.BeginGenerationRequest]) (*connect.Response[unionrpc.BeginGenerationResponse], error) {
 	g := s.g
 	r, err := onLeader(ctx, g, call[unionrpc.BeginGenerationRequest, unionrpc.BeginGenerationResponse]{
@@ -46,7 +47,11 @@ func (g *Gate) beginGeneration(ctx context.Context, q *unionrpc.BeginGenerationR
 	if len(operator) > syncproto.MaxActorBytes {
 		return nil, syncproto.Fail(syncproto.CodeInvalid, op, nil, "what", "operator")
 	}
-	err := g.begin(ctx, syncproto.Generation{Base: g.cfg.Ledger.Head(), Operator: operator, Reason: q.GetReason()}, nil)
+	base, err := g.chosenBase(q)
+	if err != nil {
+		return nil, err
+	}
+	err = g.begin(ctx, syncproto.Generation{Base: base, Operator: operator, Reason: q.GetReason()}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +64,23 @@ func (g *Gate) beginGeneration(ctx context.Context, q *unionrpc.BeginGenerationR
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	return &unionrpc.BeginGenerationResponse{Json: b}, nil
+}
+
+// chosenBase is the base that an operator chose, or the head. A centre that was rolled back
+// without anybody saying so has given positions a second time: they are above a base that is
+// below what it was rolled back to, 0 at the worst. One that this state never had, or that an
+// earlier restore took back, is refused.
+func (g *Gate) chosenBase(q *unionrpc.BeginGenerationRequest) (syncproto.Position, error) {
+	head := g.cfg.Ledger.Head()
+	if q.Base == nil {
+		return head, nil
+	}
+	lives, err := g.cfg.Ledger.Lineage()
+	base := syncproto.Position(q.GetBase())
+	if err == nil && base != 0 && (base > head || !lives.Holds(base)) {
+		err = syncproto.Fail(syncproto.CodeGenerationBase, "begin generation", nil, "base", base.String(), "head", head.String())
+	}
+	return base, err
 }
 
 // ListGenerations lists the lives of the centre that this node knows.

@@ -153,14 +153,20 @@ func (g *Gate) fillKinds(q *syncpb.Request, r *syncpb.Response) error {
 	if len(q.GetClient().GetHaveKinds()) == 0 {
 		return nil
 	}
-	have, size := kind.PairMap(q.GetClient().GetHaveKinds()), 0
+	have, contents, size := kind.PairMap(q.GetClient().GetHaveKinds()), contentsOf(q.GetClient()), 0
 	for _, k := range set.All() {
-		if k.Version <= have[k.Number] {
+		if k.Version < have[k.Number] {
 			continue
 		}
 		f, err := g.cfg.Ledger.KindFile(k.Name, k.Version)
 		if err != nil {
 			return err
+		}
+		if k.Version == have[k.Number] {
+			if other, told := contents[k.Number]; !told || other == kind.ContentOf(f.GetYaml()) {
+				continue
+			}
+			g.cfg.Logger.Warn("a PC had another kind file of this version: it gets the one in force", "kind", k.Name, "version", k.Version, "union", q.GetUnion())
 		}
 		if size += len(f.GetYaml()); size > maxKindBytes && len(r.Kinds) > 0 {
 			return nil
@@ -168,6 +174,16 @@ func (g *Gate) fillKinds(q *syncpb.Request, r *syncpb.Response) error {
 		r.Kinds = append(r.Kinds, &syncpb.KindFile{Name: f.GetName(), Version: f.GetVersion(), Yaml: f.GetYaml(), Signature: f.GetSignature()})
 	}
 	return nil
+}
+
+// contentsOf gives what an agent says of the bytes of its kind files, by number.
+func contentsOf(c *syncpb.Client) map[syncproto.KindNumber]uint32 {
+	pairs, contents := c.GetHaveKinds(), c.GetHaveContents()
+	out := map[syncproto.KindNumber]uint32{}
+	for i := 0; i+1 < len(pairs) && i/2 < len(contents); i += 2 {
+		out[syncproto.KindNumber(pairs[i])] = contents[i/2]
+	}
+	return out
 }
 
 // takeKinds brings kind files into force again that the city signed and that an agent hands
@@ -193,6 +209,10 @@ func (g *Gate) takeKinds(ctx context.Context, q *syncpb.Request) {
 			continue
 		}
 		_, fresh, breaches := v.Publish([]kind.File{file})
+		if len(breaches) > 0 && breaches[0].Code != syncproto.CodeKindOlder {
+			g.cfg.Logger.Warn("returned kind file may not follow the one in force: publish a version above both",
+				"kind", file.Kind, "version", file.Version, "code", breaches[0].Code)
+		}
 		if len(fresh) == 0 || len(breaches) > 0 {
 			continue // it is here already, or something newer is
 		}

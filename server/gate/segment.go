@@ -75,10 +75,15 @@ func (p *preparing) segment(v *ledger.View, kinds *kind.Versions, i int, s *sess
 	if p.old {
 		return syncproto.CodeGeneration, nil
 	}
-	if code, err := p.signed(s, places[len(places)-1]); err != nil || code != 0 {
+	asHeld, code, err := p.signed(s, places[len(places)-1])
+	if err != nil || code != 0 {
 		return code, err
 	}
-	p.proposed = append(p.proposed, entryOf(s, heldReasons(kinds, s)))
+	held := heldReasons(kinds, s)
+	if asHeld {
+		held = bytes.Repeat([]byte{byte(syncproto.HeldRevoked)}, len(s.Changes))
+	}
+	p.proposed = append(p.proposed, entryOf(s, held))
 	p.index = append(p.index, i)
 	return 0, nil
 }
@@ -108,25 +113,29 @@ func (p *preparing) stored(v *ledger.View, i int, s *session.Segment, places []s
 
 // signed checks the signature over the segment's last place. Whoever sends may hand on what
 // another device of the union signed, or a node. What staff changed only a node may sign:
-// the name of that journal is no secret.
-func (p *preparing) signed(s *session.Segment, last syncproto.Place) (syncproto.Code, error) {
+// the name of that journal is no secret. AsHeld tells that a node signed for it as what was
+// held because its device was revoked: it is held again, whether or not the revocation has
+// come back already, and whose it is.
+func (p *preparing) signed(s *session.Segment, last syncproto.Place) (asHeld bool, code syncproto.Code, err error) {
 	keys, more := []signer{{key: p.key}}, false
 	if len(s.Signer) > 0 && !bytes.Equal(s.Signer, p.device.id) {
-		var err error
 		if keys, more, err = p.signerKeys(s.Signer); err != nil {
-			return 0, err
+			return false, 0, err
 		}
 	}
 	staff, msg := ledger.IsStaffJournal(p.lives, p.union, s.Journal), syncproto.SegmentMessage(p.union, last)
 	for _, by := range keys {
 		if (by.node || !staff) && seal.Verify(by.key, syncproto.DomainSegment, msg, s.Sign) == nil {
-			return 0, nil
+			return false, 0, nil
+		}
+		if by.node && seal.Verify(by.key, syncproto.DomainHeldSegment, msg, s.Sign) == nil {
+			return true, 0, nil
 		}
 	}
 	if more { // the agent hands the signer's certificate back, and tries again
-		return syncproto.CodeSignerUnknown, nil
+		return false, syncproto.CodeSignerUnknown, nil
 	}
-	return syncproto.CodeSignature, nil
+	return false, syncproto.CodeSignature, nil
 }
 
 // commit puts what was prepared into the log and takes the verdicts.

@@ -90,8 +90,8 @@ func (g *Gate) returnedCertificates(q *syncpb.Request) map[string][]tlsid.Identi
 // signer signs for changes that nobody signed: those made at the centre, and where a page
 // ends inside a run.
 func (g *Gate) signer() session.Signer {
-	return session.Signer{ID: []byte(g.cfg.Node.ID()), Sign: func(msg []byte) []byte {
-		return seal.Sign(g.cfg.Node.Own.Key, syncproto.DomainSegment, msg)
+	return session.Signer{ID: []byte(g.cfg.Node.ID()), Sign: func(domain string, msg []byte) []byte {
+		return seal.Sign(g.cfg.Node.Own.Key, domain, msg)
 	}}
 }
 

@@ -62,7 +62,8 @@ func (a *applier) beginLife(n *entrypb.NewGeneration) error {
 			return err
 		}
 	}
-	next := n.GetNext()
+	next := proto.CloneOf(n.GetNext())
+	next.Time = a.meta.GetTime()
 	if err := a.setMessage(keyGeneration(uint16(next.GetNumber())), next); err != nil {
 		return err
 	}

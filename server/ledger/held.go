@@ -36,7 +36,10 @@ func (a *applier) settle(c *arrival, key syncproto.RecordKey, before *merge.Reco
 	mergeable := reason == syncproto.HeldNot || early == syncproto.VerbAccept && reason != syncproto.HeldMalformed
 	switch {
 	case early == syncproto.VerbDrop:
-		return settled{after: touched(before, p), kind: syncproto.VerdictDropped}, nil
+		if reason != syncproto.HeldRevoked { // that one is told apart for good: see session's pager
+			reason = syncproto.HeldNot
+		}
+		return settled{after: touched(before, p), kind: syncproto.VerdictDropped, reason: reason}, nil
 	case mergeable:
 		after, kind, fits := a.merged(key, before, c.change, c.place.Dot(), p)
 		if fits {

@@ -19,8 +19,8 @@ var (
 	testKey     = &[32]byte{1, 2, 3}
 	testHistory = []byte("history1")
 	nodeKey     = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	testSigner  = session.Signer{ID: publicKey(nodeKey), Sign: func(msg []byte) []byte {
-		return seal.Sign(nodeKey, syncproto.DomainSegment, msg)
+	testSigner  = session.Signer{ID: publicKey(nodeKey), Sign: func(domain string, msg []byte) []byte {
+		return seal.Sign(nodeKey, domain, msg)
 	}}
 )
 

@@ -35,7 +35,8 @@ func (a *applier) moveLog() error {
 		}
 		if len(next) == 0 {
 			a.meta.Moving = false
-			return nil
+			life.Moved = a.meta.GetCount()
+			return a.setMessage(keyGeneration(uint16(a.meta.GetGeneration())), life)
 		}
 		for _, s := range next {
 			if err := a.cut(); err != nil {

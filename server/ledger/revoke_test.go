@@ -328,3 +328,24 @@ func TestVoidCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestDroppedBeyondRights: what was dropped before it came still says that it is a revoked
+// device's, so that a node signs for it as that; another dropped change says nothing.
+func TestDroppedBeyondRights(t *testing.T) {
+	n := begun(t, Config{Memory: true})
+	d, other := newAuthor(1, "u1"), newAuthor(2, "u1")
+	n.register(d, "u1")
+	n.register(other, "u1")
+	n.apply(&entrypb.Revoke{Time: 7, Revocation: n.revocation(d, "u1")})
+	d.save(1)
+	other.save(1)
+	for _, a := range []*author{d, other} {
+		n.apply(&entrypb.Staff{Time: 8, Actor: "a", Node: "n1", Changes: []*entrypb.StaffChange{{
+			Union: "u1", Kind: 900, Id: append([]byte{byte(a.journal)}, make([]byte, 15)...), Verb: uint32(syncproto.VerbDrop),
+			Resolves: []*entrypb.FieldDot{{Journal: uint64(a.journal), Seq: 1, Tag: a.places[0].Dot().Tag}},
+		}}})
+	}
+	want(t, "a revoked device's", n.bring("u1", d.id, d.segment(1, 1, nil)), "droppedrevoked")
+	want(t, "another's", n.bring("u1", other.id, other.segment(1, 1, nil)), "dropped")
+	n.replayed()
+}

@@ -244,6 +244,12 @@ func FingerprintOf(pairs []uint32) uint32 {
 	return binary.BigEndian.Uint32(h.Sum(nil))
 }
 
+// ContentOf tells apart two files of one version: the first four bytes of the SHA-256.
+func ContentOf(data []byte) uint32 {
+	sum := sha256.Sum256(data)
+	return binary.BigEndian.Uint32(sum[:])
+}
+
 // PairMap reads pairs of number and version; what is left over at the end is not looked at.
 func PairMap(pairs []uint32) map[syncproto.KindNumber]uint32 {
 	out := make(map[syncproto.KindNumber]uint32, len(pairs)/2)

@@ -89,8 +89,9 @@ type Env struct {
 	Verify func(union string, r *syncpb.Receipt, msg []byte) error // a node's signature under msg
 	// VerifyLife checks the CA's signature under a generation entry.
 	VerifyLife func(syncproto.Generation) error
-	// VerifyRun checks a signature under msg, in [syncproto.DomainSegment], by a signer whose
-	// certificate stands among those given or is known.
+	// VerifyRun checks a signature under msg, in [syncproto.DomainSegment] or of a node in
+	// [syncproto.DomainHeldSegment], by a signer whose certificate stands among those given or
+	// is known.
 	VerifyRun func(signer []byte, certificates [][]byte, msg, signature []byte) error
 }
 

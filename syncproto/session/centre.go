@@ -140,11 +140,12 @@ type View interface {
 	Watermark() syncproto.Position
 }
 
-// Signer signs, in [syncproto.DomainSegment], for what nobody signed: changes made at the
-// centre, and the place where a page ends inside a run.
+// Signer signs for what nobody signed: changes made at the centre, and the place where a page
+// ends inside a run. The domain is [syncproto.DomainSegment], or [syncproto.DomainHeldSegment]
+// where the change is held because its device was revoked.
 type Signer struct {
 	ID   []byte // of the node
-	Sign func(msg []byte) []byte
+	Sign func(domain string, msg []byte) []byte
 }
 
 // Answer makes the response to q from the outcomes of its segments and the state after

@@ -148,15 +148,23 @@ func (p *pager) before(j syncproto.JournalID) syncproto.Place {
 }
 
 // sign signs the end of each run that nobody signed: what follows in its journal on this
-// page does not follow it, or nothing follows.
+// page does not follow it, or nothing follows. A node signs for what is held because of a
+// revocation in a domain of its own, and for nothing else in the same run: a centre that lost
+// the change and does not know its device gets it back as what it was.
 func (p *pager) sign(node Signer) {
-	followed := map[syncproto.JournalID]bool{}
+	followed := map[syncproto.JournalID]string{} // the domain of what follows; none: nothing does
 	for i := len(p.p.GetLog()) - 1; i >= 0; i-- {
-		m, place := p.p.Log[i], p.places[i]
-		if len(m.GetSignature()) == 0 && !followed[place.Journal] {
-			m.Signature, m.Signer = node.Sign(syncproto.SegmentMessage(p.q.GetUnion(), place)), bytes.Clone(node.ID)
+		m, place, domain := p.p.Log[i], p.places[i], syncproto.DomainSegment
+		if syncproto.HeldReason(m.GetKind()>>4) == syncproto.HeldRevoked {
+			domain = syncproto.DomainHeldSegment
 		}
-		followed[place.Journal] = len(m.GetPrevious()) == 0 && m.GetSeq() > 1
+		if len(m.GetSignature()) == 0 && followed[place.Journal] != domain {
+			m.Signature, m.Signer = node.Sign(domain, syncproto.SegmentMessage(p.q.GetUnion(), place)), bytes.Clone(node.ID)
+		}
+		followed[place.Journal] = ""
+		if len(m.GetPrevious()) == 0 && m.GetSeq() > 1 {
+			followed[place.Journal] = domain
+		}
 	}
 }
 

@@ -1618,7 +1618,10 @@ type Client struct {
 	Recipient uint32 `protobuf:"fixed32,8,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	// Number and version of each kind that the agent has, in pairs: only after an answer that
 	// said kinds_in_force, and in a bundle.
-	HaveKinds     []uint32 `protobuf:"varint,12,rep,packed,name=have_kinds,json=haveKinds,proto3" json:"have_kinds,omitempty"`
+	HaveKinds []uint32 `protobuf:"varint,12,rep,packed,name=have_kinds,json=haveKinds,proto3" json:"have_kinds,omitempty"`
+	// With have_kinds, for each of these: first 4 bytes of the SHA-256 over the file. Two files
+	// of one version come up when a restore forgot the first; the one in force counts.
+	HaveContents  []uint32 `protobuf:"fixed32,13,rep,packed,name=have_contents,json=haveContents,proto3" json:"have_contents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1712,6 +1715,13 @@ func (x *Client) GetRecipient() uint32 {
 func (x *Client) GetHaveKinds() []uint32 {
 	if x != nil {
 		return x.HaveKinds
+	}
+	return nil
+}
+
+func (x *Client) GetHaveContents() []uint32 {
+	if x != nil {
+		return x.HaveContents
 	}
 	return nil
 }
@@ -2046,7 +2056,7 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	" \x01(\bR\x06erased\"7\n" +
 	"\x05Proof\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xf1\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x96\x02\n" +
 	"\x06Client\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06system\x18\x02 \x01(\tR\x06system\x12\x12\n" +
@@ -2057,7 +2067,8 @@ const file_syncproto_syncpb_exchange_proto_rawDesc = "" +
 	"\x05kinds\x18\a \x01(\aR\x05kinds\x12\x1c\n" +
 	"\trecipient\x18\b \x01(\aR\trecipient\x12\x1d\n" +
 	"\n" +
-	"have_kinds\x18\f \x03(\rR\thaveKinds\"j\n" +
+	"have_kinds\x18\f \x03(\rR\thaveKinds\x12#\n" +
+	"\rhave_contents\x18\r \x03(\aR\fhaveContents\"j\n" +
 	"\bKindFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x12\n" +

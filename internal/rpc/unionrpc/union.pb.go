@@ -1487,9 +1487,11 @@ func (x *RevokeResponse) GetJson() []byte {
 }
 
 type BeginGenerationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Operator string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason   string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The last position that is kept; left out: all that is here. 0 keeps nothing for certain.
+	Base          *uint64 `protobuf:"varint,3,opt,name=base,proto3,oneof" json:"base,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1536,6 +1538,13 @@ func (x *BeginGenerationRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *BeginGenerationRequest) GetBase() uint64 {
+	if x != nil && x.Base != nil {
+		return *x.Base
+	}
+	return 0
 }
 
 type BeginGenerationResponse struct {
@@ -1668,7 +1677,10 @@ type ListCasesRequest struct {
 	Union  string `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
 	Closed bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
 	// Language of values that are codes: zh or en; empty: zh.
-	Lang          string `protobuf:"bytes,3,opt,name=lang,proto3" json:"lang,omitempty"`
+	Lang string `protobuf:"bytes,3,opt,name=lang,proto3" json:"lang,omitempty"`
+	// Also those that were opened since the newest life began, of unions of which a device may
+	// still send again what settles them.
+	All           bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1722,6 +1734,13 @@ func (x *ListCasesRequest) GetLang() string {
 		return x.Lang
 	}
 	return ""
+}
+
+func (x *ListCasesRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
 }
 
 type ListCasesResponse struct {
@@ -2328,19 +2347,22 @@ const file_internal_rpc_unionrpc_union_proto_rawDesc = "" +
 	"\boperator\x18\x02 \x01(\tR\boperator\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"$\n" +
 	"\x0eRevokeResponse\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json\"L\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"n\n" +
 	"\x16BeginGenerationRequest\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"-\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
+	"\x04base\x18\x03 \x01(\x04H\x00R\x04base\x88\x01\x01B\a\n" +
+	"\x05_base\"-\n" +
 	"\x17BeginGenerationResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\x18\n" +
 	"\x16ListGenerationsRequest\"-\n" +
 	"\x17ListGenerationsResponse\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json\"T\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json\"f\n" +
 	"\x10ListCasesRequest\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x16\n" +
 	"\x06closed\x18\x02 \x01(\bR\x06closed\x12\x12\n" +
-	"\x04lang\x18\x03 \x01(\tR\x04lang\"'\n" +
+	"\x04lang\x18\x03 \x01(\tR\x04lang\x12\x10\n" +
+	"\x03all\x18\x04 \x01(\bR\x03all\"'\n" +
 	"\x11ListCasesResponse\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\xa9\x01\n" +
 	"\rDecideRequest\x12\x14\n" +
@@ -2511,6 +2533,7 @@ func file_internal_rpc_unionrpc_union_proto_init() {
 	if File_internal_rpc_unionrpc_union_proto != nil {
 		return
 	}
+	file_internal_rpc_unionrpc_union_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

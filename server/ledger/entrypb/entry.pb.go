@@ -120,13 +120,17 @@ func (x *Genesis) GetCityRecipient() string {
 }
 
 type Generation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	Random        uint64                 `protobuf:"fixed64,2,opt,name=random,proto3" json:"random,omitempty"`
-	Base          uint64                 `protobuf:"varint,3,opt,name=base,proto3" json:"base,omitempty"`
-	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Number    uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Random    uint64                 `protobuf:"fixed64,2,opt,name=random,proto3" json:"random,omitempty"`
+	Base      uint64                 `protobuf:"varint,3,opt,name=base,proto3" json:"base,omitempty"`
+	Operator  string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason    string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Signature []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	// When it began, by the log's time: not signed, and only in the state. 0: not known.
+	Time int64 `protobuf:"varint,7,opt,name=time,proto3" json:"time,omitempty"`
+	// Up to this count its positions are of what stood above its base before: in the state only.
+	Moved         uint64 `protobuf:"varint,8,opt,name=moved,proto3" json:"moved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +205,20 @@ func (x *Generation) GetSignature() []byte {
 		return x.Signature
 	}
 	return nil
+}
+
+func (x *Generation) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Generation) GetMoved() uint64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
 }
 
 type KindFile struct {
@@ -2188,7 +2206,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"generation\x18\x05 \x01(\v2\x1f.unionsync.ledger.v1.GenerationR\n" +
 	"generation\x123\n" +
 	"\x05kinds\x18\x06 \x03(\v2\x1d.unionsync.ledger.v1.KindFileR\x05kinds\x12%\n" +
-	"\x0ecity_recipient\x18\a \x01(\tR\rcityRecipient\"\xa2\x01\n" +
+	"\x0ecity_recipient\x18\a \x01(\tR\rcityRecipient\"\xcc\x01\n" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
@@ -2196,7 +2214,9 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04base\x18\x03 \x01(\x04R\x04base\x12\x1a\n" +
 	"\boperator\x18\x04 \x01(\tR\boperator\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1c\n" +
-	"\tsignature\x18\x06 \x01(\fR\tsignature\"j\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\x12\x12\n" +
+	"\x04time\x18\a \x01(\x03R\x04time\x12\x14\n" +
+	"\x05moved\x18\b \x01(\x04R\x05moved\"j\n" +
 	"\bKindFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04yaml\x18\x02 \x01(\fR\x04yaml\x12\x1c\n" +

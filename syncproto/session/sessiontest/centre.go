@@ -117,8 +117,8 @@ func (c *Centre) Exchange(q *syncpb.Request) (*syncpb.Response, error) {
 }
 
 func (c *Centre) signer() session.Signer {
-	return session.Signer{ID: c.Key.Public().(ed25519.PublicKey), Sign: func(m []byte) []byte {
-		return seal.Sign(c.Key, syncproto.DomainSegment, m)
+	return session.Signer{ID: c.Key.Public().(ed25519.PublicKey), Sign: func(domain string, m []byte) []byte {
+		return seal.Sign(c.Key, domain, m)
 	}}
 }
 
