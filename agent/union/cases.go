@@ -56,8 +56,10 @@ type Case struct {
 	// Version is what a PC had of the record before the centre's took its place, as text: of
 	// a digest and of what is missing. Nothing of it is masked.
 	Version string
+	Tips    []Author // of a fork: the newest change of each branch when the centre saw it
 
 	full string
+	dots string // of a case of the centre: the changes on which it stands
 }
 
 // Choice is one value between which a person chooses.

@@ -161,7 +161,7 @@ func (p program) bundleImport(c *cli.Context) error {
 	return nil
 }
 
-func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 }
+func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || len(told(r)) > 0 }
 
 func printTaken(s *clikit.Session, taken []agent.Taken) error {
 	for _, t := range taken {
