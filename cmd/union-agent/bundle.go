@@ -13,6 +13,7 @@ import (
 	"unionsync/internal/bundlefile"
 	"unionsync/internal/clikit"
 	"unionsync/internal/text"
+	"unionsync/syncproto"
 	"unionsync/syncproto/bundle"
 )
 
@@ -119,7 +120,11 @@ type takenOut struct {
 	Received int             `json:"received"`
 	Held     int             `json:"held"`
 	Equal    bool            `json:"equal"`
-	Error    *clikit.Failure `json:"error,omitempty"`
+
+	Conflicts int              `json:"conflicts"`
+	Cases     int              `json:"cases"` // that wait for a person
+	Notices   []syncproto.Code `json:"notices"`
+	Error     *clikit.Failure  `json:"error,omitempty"`
 }
 
 func (p program) bundleImport(c *cli.Context) error {
@@ -143,6 +148,7 @@ func (p program) bundleImport(c *cli.Context) error {
 		one := takenOut{
 			File: t.File, Kind: t.Head.Kind.String(), ID: t.Head.ID.String(), Union: t.Union, Used: t.Result.Rounds > 0, Other: t.Other,
 			Sent: t.Result.Sent, Received: t.Result.Received, Held: t.Result.Held, Equal: t.Result.Equal,
+			Conflicts: t.Result.Conflicts, Cases: t.Result.Cases, Notices: told(t.Result),
 		}
 		if t.Err != nil {
 			f := s.ErrorOf(t.Err)
@@ -161,7 +167,7 @@ func (p program) bundleImport(c *cli.Context) error {
 	return nil
 }
 
-func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || len(told(r)) > 0 }
+func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(told(r)) > 0 }
 
 func printTaken(s *clikit.Session, taken []agent.Taken) error {
 	for _, t := range taken {
@@ -180,10 +186,13 @@ func printTaken(s *clikit.Session, taken []agent.Taken) error {
 		if err := s.Println(t.File + s.T("bundle.colon") + what); err != nil {
 			return err
 		}
-		if t.Result.Held > 0 {
-			if err := s.Println(s.T("agent.synced_held", "n", fmt.Sprint(t.Result.Held))); err != nil {
-				return err
-			}
+		if err := printWaits(s, t.Result); err != nil {
+			return err
+		}
+	}
+	for i := len(taken) - 1; i >= 0; i-- { // as the last one that was used left it
+		if r := taken[i].Result; r.Rounds > 0 {
+			return printLeft(s, r.Cases, r.News)
 		}
 	}
 	return nil

@@ -122,16 +122,8 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 	}
 	say := func(id string, args ...string) error { return s.Println(s.T(id, args...)) }
 	err := say("agent.synced", "sent", fmt.Sprint(r.Sent), "received", fmt.Sprint(r.Received))
-	if err == nil && r.Held > 0 {
-		err = say("agent.synced_held", "n", fmt.Sprint(r.Held))
-	}
-	if err == nil && r.Conflicts > 0 {
-		err = say("agent.synced_conflicts", "n", fmt.Sprint(r.Conflicts))
-	}
-	for _, code := range told(r) {
-		if err == nil {
-			err = s.Println(text.Sentence(s.Lang, syncproto.Fail(code, "sync", nil)))
-		}
+	if err == nil {
+		err = printWaits(s, r)
 	}
 	switch {
 	case err != nil:
@@ -148,6 +140,21 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 			"ms", fmt.Sprint(r.Elapsed.Milliseconds()))
 	}
 	return err
+}
+
+// printWaits says what an exchange found that a person should look at.
+func printWaits(s *clikit.Session, r union.Result) error {
+	var errs []error
+	if r.Held > 0 {
+		errs = append(errs, s.Println(s.T("agent.synced_held", "n", fmt.Sprint(r.Held))))
+	}
+	if r.Conflicts > 0 {
+		errs = append(errs, s.Println(s.T("agent.synced_conflicts", "n", fmt.Sprint(r.Conflicts))))
+	}
+	for _, code := range told(r) {
+		errs = append(errs, s.Println(text.Sentence(s.Lang, syncproto.Fail(code, "sync", nil))))
+	}
+	return errors.Join(errs...)
 }
 
 // howFar says how far a sync is, in changes, records and bytes both ways.
