@@ -110,16 +110,16 @@ func (p program) bundleExport(c *cli.Context) error {
 
 // takenOut is a file that was to be imported, in JSON.
 type takenOut struct {
-	File     string          `json:"file"`
-	Kind     string          `json:"kind"`
-	ID       string          `json:"id"`
-	Union    string          `json:"union,omitempty"`
-	Used     bool            `json:"used"`  // answers of it were worked in now
-	Other    bool            `json:"other"` // for somebody else
-	Sent     int             `json:"sent"`
-	Received int             `json:"received"`
-	Held     int             `json:"held"`
-	Equal    bool            `json:"equal"`
+	File     string `json:"file"`
+	Kind     string `json:"kind"`
+	ID       string `json:"id"`
+	Union    string `json:"union,omitempty"`
+	Used     bool   `json:"used"`  // answers of it were worked in now
+	Other    bool   `json:"other"` // for somebody else
+	Sent     int    `json:"sent"`
+	Received int    `json:"received"`
+	Held     int    `json:"held"`
+	Equal    bool   `json:"equal"`
 
 	Conflicts int              `json:"conflicts"`
 	Cases     int              `json:"cases"` // that wait for a person
@@ -167,7 +167,9 @@ func (p program) bundleImport(c *cli.Context) error {
 	return nil
 }
 
-func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(told(r)) > 0 }
+func needsPerson(r union.Result) bool {
+	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(told(r)) > 0
+}
 
 func printTaken(s *clikit.Session, taken []agent.Taken) error {
 	for _, t := range taken {
