@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"unionsync/internal/rpc/unionrpc"
+	"unionsync/internal/seal"
 	"unionsync/server/gate"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
@@ -197,6 +198,50 @@ func TestSegmentsStandAlone(t *testing.T) {
 	}
 	if len(r.GetVerdicts()) != 2 || n.ledger.Head() != head+2 {
 		t.Fatalf("%d verdicts, head %s after %s", len(r.GetVerdicts()), n.ledger.Head(), head)
+	}
+}
+
+// TestSegmentsByTurns: a refill brings the changes of two PCs in their old order, so that one
+// journal has several segments in a request: each is taken behind the one before it. One whose
+// predecessor is refused is refused too.
+func TestSegmentsByTurns(t *testing.T) {
+	c := newCity(t, 1, gate.Capacity{})
+	n := c.nodes[0]
+	c.importUnions("u1")
+	a, b := c.enrolPC(n, "u1"), c.enrolPC(n, "u1")
+	tips := map[syncproto.JournalID]syncproto.Place{}
+	segment := func(p *pc, j syncproto.JournalID, id byte) *syncpb.Segment {
+		change, before := note(id, "v"), tips[j]
+		change.Union, before.Journal = "u1", j
+		raw := change.Encode(j)
+		s := &syncpb.Segment{Journal: uint64(j), First: before.Seq + 1, Changes: [][]byte{raw}, Signer: p.id}
+		if before.Seq > 0 {
+			s.Previous = before.Hash.Wire()
+		}
+		tips[j] = before.Next(raw)
+		s.Signature = seal.Sign(p.Key, syncproto.DomainSegment, syncproto.SegmentMessage("u1", tips[j]))
+		return s
+	}
+	q, _, err := a.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Batch = []*syncpb.Segment{segment(a, 10, 1), segment(b, 11, 2), segment(a, 10, 3), segment(b, 11, 4), segment(a, 12, 5), segment(a, 12, 6)}
+	q.Batch[4].Signature[10] ^= 1
+	head := n.ledger.Head()
+	r, err := a.exchange(n.ready.API)(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[uint32]syncproto.Code{}
+	for _, f := range r.GetRefused() {
+		got[f.GetSegment()] = syncproto.Code(f.GetCode())
+	}
+	if d := cmp.Diff(map[uint32]syncproto.Code{4: syncproto.CodeSignature, 5: syncproto.CodeUnknownPrevious}, got); d != "" {
+		t.Error(d)
+	}
+	if now := n.ledger.Head(); now != head+4 {
+		t.Errorf("head %s after %s, want four changes", now, head)
 	}
 }
 

@@ -209,3 +209,14 @@ func (d Dot) Compare(o Dot) int {
 
 // String gives the dot as journal/seq/tag.
 func (d Dot) String() string { return fmt.Sprintf("%s/%d/%08x", d.Journal, d.Seq, d.Tag) }
+
+// ParseDot reads what [Dot.String] writes, and nothing else.
+func ParseDot(s string) (Dot, bool) {
+	var d Dot
+	var j uint64
+	if _, err := fmt.Sscanf(s, "%x/%d/%x", &j, &d.Seq, &d.Tag); err != nil {
+		return Dot{}, false
+	}
+	d.Journal = JournalID(j)
+	return d, d.String() == s
+}

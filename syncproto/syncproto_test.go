@@ -184,6 +184,19 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+// TestParseDot: a dot is read back from its words, and nothing that only looks like one is.
+func TestParseDot(t *testing.T) {
+	d := Dot{Journal: 0x1234, Seq: 7, Tag: 0xabc}
+	if got, ok := ParseDot(d.String()); !ok || got != d {
+		t.Errorf("%s is read as %s, %v", d, got, ok)
+	}
+	for _, bad := range []string{"", "x", d.String() + " ", d.String() + "0", "1234/7/abc", " " + d.String(), "0000000000001234/-7/00000abc"} {
+		if got, ok := ParseDot(bad); ok {
+			t.Errorf("%q is read as %s", bad, got)
+		}
+	}
+}
+
 func FuzzDecodeChange(f *testing.F) {
 	f.Add(goldenChange().Encode(own))
 	f.Add([]byte{})

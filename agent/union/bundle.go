@@ -106,7 +106,7 @@ func (u *Union) TakeBundle(ctx context.Context, answers []*syncpb.Response, p Pa
 	defer u.exchanging.Unlock()
 	t := &taking{x: u.carriedExchange(p)}
 	err := t.all(ctx, answers)
-	err = errors.Join(err, t.x.end())
+	err = errors.Join(err, t.x.end(), t.x.left(ctx))
 	t.x.measure()
 	u.o.Log.Info("bundle taken", "union", u.Code(), "answers", len(answers), "rounds", t.x.r.Rounds, "sent", t.x.r.Sent,
 		"received", t.x.r.Received, "held", t.x.r.Held, "complete", t.x.r.Complete, "equal", t.x.r.Equal)

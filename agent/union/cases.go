@@ -56,6 +56,7 @@ type Case struct {
 	// Version is what a PC had of the record before the centre's took its place, as text: of
 	// a digest and of what is missing. Nothing of it is masked.
 	Version string
+	Tips    []Author // of a fork: the newest change of each branch when the centre saw it
 
 	// Unconfirmed: the centre was restored and opened or moved the case since, while this PC
 	// is not through with what it sends again, which may settle it. Lists leave it out until
@@ -63,6 +64,7 @@ type Case struct {
 	Unconfirmed bool
 
 	full string
+	dots string // of a case of the centre: the changes on which it stands
 }
 
 // Confirmed gives those of all cases that are confirmed.

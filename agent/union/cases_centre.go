@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"unionsync/syncproto"
 	"unionsync/syncproto/kind"
@@ -52,6 +53,11 @@ func (u *Union) joinCentre(ctx context.Context, here []Case) ([]Case, error) {
 		}
 		return nil
 	})
+	for i := range out { // not inside of the walk: it holds a view of the store
+		if c := &out[i]; err == nil && c.Type == CaseFork {
+			c.Tips, err = u.tips(c.dots)
+		}
+	}
 	return out, err
 }
 
@@ -100,8 +106,9 @@ func (u *Union) centreCase(k *kind.Kind, r Row) (c Case, open bool) {
 	if people := []CaseType{CaseConflict, CaseVoid, CaseHeld}; !slices.Contains(people, c.Type) {
 		c.Choices = []Choice{{Value: []byte(caseDoneWord)}}
 	}
+	c.dots = text("dots")
 	no := newNumber(c.Type, r.ID, 0)
-	no.b = append(no.b, text("dots")...)
+	no.b = append(no.b, c.dots...)
 	c.full = no.digits()
 	return c, text("state") == caseOpenWord
 }
@@ -115,6 +122,35 @@ func (u *Union) shownHere(c *Case) bool {
 		return c.Journal == u.j.ID().String()
 	}
 	return false
+}
+
+// forkSettled reports whether the centre's case about a fork of this PC's journal was closed,
+// and not opened again for another branch since.
+func (u *Union) forkSettled() (settled bool, err error) {
+	k, ok := u.o.Kinds.Kind(caseKind)
+	if !ok {
+		return false, nil
+	}
+	err = u.Each(context.Background(), Query{Kind: caseKind}, func(r Row) error {
+		c, open := u.centreCase(k, r)
+		settled = settled || !open && c.Type == CaseFork && c.Journal == u.j.ID().String()
+		return nil
+	})
+	return settled, err
+}
+
+// tips tells of the newest change of each branch of a forked journal, as the centre named
+// them when it last saw a new branch: who made it and when, as far as that is known here.
+func (u *Union) tips(dots string) ([]Author, error) {
+	var all []syncproto.Dot
+	for _, word := range strings.Fields(dots) {
+		d, ok := syncproto.ParseDot(word)
+		if !ok {
+			return nil, nil // more than a case can name
+		}
+		all = append(all, d)
+	}
+	return u.by(all)
 }
 
 // settleCentre closes a case that only people can settle.

@@ -76,21 +76,41 @@ func TestCentreCasesAreJoined(t *testing.T) {
 func TestCentreForkCounts(t *testing.T) {
 	w := newTown(t, 1)
 	clone := copyOf(t, w.pc[0], 9)
-	w.set(0, "department", "一车间")
-	_, err := clone.u.Save(ctx, union.Draft{Kind: "member", ID: w.id, Text: map[string]string{"post": "钳工"}})
+	one, err := w.pc[0].u.Save(ctx, union.Draft{Kind: "member", ID: w.id, Text: map[string]string{"department": "一车间"}})
+	must(t, err)
+	other, err := clone.u.Save(ctx, union.Draft{Kind: "member", ID: w.id, Text: map[string]string{"post": "钳工"}})
 	must(t, err)
 	settleAll(w.pc[0], clone)
 	if got := w.cases(0); !slices.Equal(got, []string{"fork"}) {
 		t.Fatalf("%q", got)
 	}
-	w.staffCase(map[string]string{"type": "fork", "journal": w.pc[0].u.JournalID().String()})
+	here, there := one.Place.Dot(), other.Place.Dot()
+	w.staffCase(map[string]string{"type": "fork", "journal": w.pc[0].u.JournalID().String(), "dots": here.String() + " " + there.String()})
 	if got := w.cases(0); !slices.Equal(got, []string{"fork closed"}) {
 		t.Fatalf("with the centre's case %q", got)
+	}
+	all, err := w.pc[0].u.Cases(ctx)
+	must(t, err)
+	if tips := all[0].Tips; len(tips) != 2 || tips[0].Dot != here || !tips[0].Own || tips[1].Dot != there || tips[1].Own || tips[1].Actor == "" || tips[1].Time.IsZero() {
+		t.Errorf("the branches are told as %+v", tips)
+	}
+	if r := w.pc[0].mustSync(); r.ForkSettled || !forkNoticed(t, w.pc[0]) {
+		t.Errorf("settled %v before anybody closed the case", r.ForkSettled)
 	}
 	w.decide(0, union.Decision{Choose: 1})
 	if got := w.cases(0); len(got) != 0 {
 		t.Errorf("closed, and still %q", got)
 	}
+	if r := w.pc[0].mustSync(); !r.ForkSettled || forkNoticed(t, w.pc[0]) {
+		t.Errorf("settled %v once the case was closed", r.ForkSettled)
+	}
+}
+
+func forkNoticed(t *testing.T, p *station) bool {
+	t.Helper()
+	all, err := p.u.Notices()
+	must(t, err)
+	return slices.ContainsFunc(all, func(n union.Notice) bool { return n.Code == syncproto.CodeForked })
 }
 
 // TestCasesWhileConfirming: the centre was restored, and a colleague has sent again what

@@ -348,7 +348,10 @@ func (x *exchange) left(ctx context.Context) error {
 		return fmt.Errorf("end sync: %w", err)
 	}
 	x.r.Cases, x.r.News = len(Confirmed(cases)), len(news)
-	return nil
+	if slices.Contains(x.r.Notices, syncproto.CodeForked) {
+		x.r.ForkSettled, err = x.u.forkSettled()
+	}
+	return err
 }
 
 // state is what the session begins a round with.

@@ -177,11 +177,21 @@ type Notice struct {
 	Since time.Time
 }
 
-// Notices tells what the newest sync left open, in the order of codes.
+// Notices tells what the newest sync left open, in the order of codes. A fork of which
+// people closed the case is not told any more: its branches stand for ever.
 func (u *Union) Notices() ([]Notice, error) {
 	all, err := u.notices()
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := all[syncproto.CodeForked]; ok {
+		settled, err := u.forkSettled()
+		if err != nil {
+			return nil, err
+		}
+		if settled {
+			delete(all, syncproto.CodeForked)
+		}
 	}
 	out := make([]Notice, 0, len(all))
 	for c, since := range all {

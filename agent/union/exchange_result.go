@@ -1,6 +1,7 @@
 package union
 
 import (
+	"slices"
 	"time"
 
 	"unionsync/syncproto"
@@ -26,7 +27,9 @@ type Result struct {
 	Elapsed                  time.Duration
 
 	Refused []syncproto.Code // why segments were not taken
-	Notices []syncproto.Code // what a person should know
+	Notices []syncproto.Code // what a person should know, each once
+	// ForkSettled says that people closed the case about the fork in Notices: nothing new.
+	ForkSettled bool
 
 	// What the centre said beside: for whoever keeps this PC's identity and schedule.
 	Slot        *syncpb.Slot
@@ -58,7 +61,11 @@ func (r *Result) add(up *session.Update, answer *syncpb.Response, known map[uint
 	r.Complete, r.Equal = done, up.Equal
 	r.Left = int(up.State.Head.Seq - min(up.State.Answered, up.State.Head.Seq))
 	r.Refused = up.Refused
-	r.Notices = append(r.Notices, up.Notices...)
+	for _, c := range up.Notices {
+		if !slices.Contains(r.Notices, c) {
+			r.Notices = append(r.Notices, c)
+		}
+	}
 	if s := answer.GetSlot(); s != nil {
 		r.Slot = s
 	}

@@ -13,6 +13,7 @@ import (
 	"unionsync/internal/bundlefile"
 	"unionsync/internal/clikit"
 	"unionsync/internal/text"
+	"unionsync/syncproto"
 	"unionsync/syncproto/bundle"
 )
 
@@ -109,17 +110,21 @@ func (p program) bundleExport(c *cli.Context) error {
 
 // takenOut is a file that was to be imported, in JSON.
 type takenOut struct {
-	File     string          `json:"file"`
-	Kind     string          `json:"kind"`
-	ID       string          `json:"id"`
-	Union    string          `json:"union,omitempty"`
-	Used     bool            `json:"used"`  // answers of it were worked in now
-	Other    bool            `json:"other"` // for somebody else
-	Sent     int             `json:"sent"`
-	Received int             `json:"received"`
-	Held     int             `json:"held"`
-	Equal    bool            `json:"equal"`
-	Error    *clikit.Failure `json:"error,omitempty"`
+	File     string `json:"file"`
+	Kind     string `json:"kind"`
+	ID       string `json:"id"`
+	Union    string `json:"union,omitempty"`
+	Used     bool   `json:"used"`  // answers of it were worked in now
+	Other    bool   `json:"other"` // for somebody else
+	Sent     int    `json:"sent"`
+	Received int    `json:"received"`
+	Held     int    `json:"held"`
+	Equal    bool   `json:"equal"`
+
+	Conflicts int              `json:"conflicts"`
+	Cases     int              `json:"cases"` // that wait for a person
+	Notices   []syncproto.Code `json:"notices"`
+	Error     *clikit.Failure  `json:"error,omitempty"`
 }
 
 func (p program) bundleImport(c *cli.Context) error {
@@ -143,6 +148,7 @@ func (p program) bundleImport(c *cli.Context) error {
 		one := takenOut{
 			File: t.File, Kind: t.Head.Kind.String(), ID: t.Head.ID.String(), Union: t.Union, Used: t.Result.Rounds > 0, Other: t.Other,
 			Sent: t.Result.Sent, Received: t.Result.Received, Held: t.Result.Held, Equal: t.Result.Equal,
+			Conflicts: t.Result.Conflicts, Cases: t.Result.Cases, Notices: told(t.Result),
 		}
 		if t.Err != nil {
 			f := s.ErrorOf(t.Err)
@@ -161,7 +167,9 @@ func (p program) bundleImport(c *cli.Context) error {
 	return nil
 }
 
-func needsPerson(r union.Result) bool { return r.Held > 0 || r.Conflicts > 0 || len(r.Notices) > 0 }
+func needsPerson(r union.Result) bool {
+	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(told(r)) > 0
+}
 
 func printTaken(s *clikit.Session, taken []agent.Taken) error {
 	for _, t := range taken {
@@ -180,10 +188,13 @@ func printTaken(s *clikit.Session, taken []agent.Taken) error {
 		if err := s.Println(t.File + s.T("bundle.colon") + what); err != nil {
 			return err
 		}
-		if t.Result.Held > 0 {
-			if err := s.Println(s.T("agent.synced_held", "n", fmt.Sprint(t.Result.Held))); err != nil {
-				return err
-			}
+		if err := printWaits(s, t.Result); err != nil {
+			return err
+		}
+	}
+	for i := len(taken) - 1; i >= 0; i-- { // as the last one that was used left it
+		if r := taken[i].Result; r.Rounds > 0 {
+			return printLeft(s, r.Cases, r.News)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -32,9 +33,10 @@ type caseOut struct {
 	Unseen  []choiceOut `json:"unseen,omitempty"`
 	Held    []heldOut   `json:"held,omitempty"`
 	Since   string      `json:"since,omitempty"`
-	Centre  string      `json:"centre,omitempty"`  // id of the centre's own record of it
-	Journal string      `json:"journal,omitempty"` // with centre: the journal that it is about
-	Version string      `json:"version,omitempty"` // what a PC had of a record that differs; with --reveal
+	Centre  string      `json:"centre,omitempty"`   // id of the centre's own record of it
+	Journal string      `json:"journal,omitempty"`  // with centre: the journal that it is about
+	Branch  []authorOut `json:"branches,omitempty"` // of a fork: the newest change of each branch
+	Version string      `json:"version,omitempty"`  // what a PC had of a record that differs; with --reveal
 
 	Unconfirmed bool `json:"unconfirmed,omitempty"` // with --all: what is still sent again may settle it
 }
@@ -137,6 +139,9 @@ func (v view) caseOut(c union.Case) caseOut {
 			out.Version = c.Version
 		}
 	}
+	if len(c.Tips) > 0 {
+		out.Branch = authorsOf(c.Tips)
+	}
 	if c.Kind == nil {
 		return out
 	}
@@ -166,9 +171,13 @@ func (v view) caseOut(c union.Case) caseOut {
 }
 
 func (v view) choice(k *kind.Kind, n syncproto.FieldNumber, x union.Choice) choiceOut {
-	out := choiceOut{Field: fieldName(k, n), Value: v.any(k, n, x.Value), Cleared: x.Cleared, By: []authorOut{}}
-	for _, a := range x.By {
-		out.By = append(out.By, authorOut{Dot: a.Dot.String(), Actor: a.Actor, Time: stamp(a.Time), Own: a.Own, Note: a.Note})
+	return choiceOut{Field: fieldName(k, n), Value: v.any(k, n, x.Value), Cleared: x.Cleared, By: authorsOf(x.By)}
+}
+
+func authorsOf(all []union.Author) []authorOut {
+	out := []authorOut{}
+	for _, a := range all {
+		out = append(out, authorOut{Dot: a.Dot.String(), Actor: a.Actor, Time: stamp(a.Time), Own: a.Own, Note: a.Note})
 	}
 	return out
 }
@@ -230,6 +239,9 @@ func (v view) printCase(c union.Case) error {
 		head += s.T("agent.case_unconfirmed")
 	}
 	line(head)
+	for _, t := range c.Tips {
+		line("  ", s.T("agent.case_branch"), v.authors([]union.Author{t}))
+	}
 	for i, x := range c.Choices {
 		line("  ", itoa(i+1), "  ", v.choiceWords(c, x), v.authors(x.By))
 	}
@@ -259,6 +271,10 @@ func (v view) printCase(c union.Case) error {
 func (v view) howTo(c union.Case) string {
 	word := string(c.Type)
 	switch {
+	case c.Type == union.CaseFork && c.Centre != (syncproto.RecordID{}):
+		word = "branches"
+	case c.Type == union.CaseHeld && !slices.ContainsFunc(c.Held, func(h union.HeldChange) bool { return h.Reason != syncproto.HeldRevoked }) && len(c.Held) > 0:
+		word = "revoked"
 	case c.Centre != (syncproto.RecordID{}) && len(c.Choices) == 0:
 		word = "others"
 	case c.Centre != (syncproto.RecordID{}):
@@ -308,7 +324,11 @@ func (v view) printHeld(line func(...string), c union.Case, h union.HeldChange) 
 func (v view) authors(all []union.Author) string {
 	var words []string
 	for _, a := range all {
-		word := strings.TrimSpace(first(a.Actor, v.s.T("agent.somebody")) + " " + moment(a.Time))
+		nobody := "agent.somebody"
+		if a.Own {
+			nobody = "agent.unsigned"
+		}
+		word := strings.TrimSpace(first(a.Actor, v.s.T(nobody)) + " " + moment(a.Time))
 		if a.Own {
 			word += v.s.T("agent.on_this_pc")
 		}

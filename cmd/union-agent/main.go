@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"runtime"
 	"runtime/debug"
 
@@ -48,7 +49,7 @@ func main() {
 		return
 	}
 	limitMemory(memoryLimit)
-	os.Exit(clikit.Run(program{home: os.UserHomeDir, salvage: true}.build))
+	os.Exit(clikit.Run(program{home: os.UserHomeDir, user: user.Current, salvage: true}.build))
 }
 
 // limitMemory sets the limit, unless somebody has set one from outside.
@@ -63,6 +64,8 @@ type program struct {
 	dial agent.Dialer // nil: over the network
 	home func() (string, error)
 	free func(dir string) (uint64, error) // nil: what the system says
+
+	user func() (*user.User, error) // who is logged in; nil: nobody is asked
 
 	salvage bool // this program may be started again as a child, see [store.Salvage]
 }
@@ -97,13 +100,26 @@ func (p program) agent(c *cli.Context, log *slog.Logger) (*agent.Agent, error) {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	conf := agent.Config{
-		Dir: dir, Actor: first(c.String(flagActor), s.Env(envActor), s.Env("USERNAME"), s.Env("USER")),
+		Dir: dir, Actor: first(c.String(flagActor), s.Env(envActor), s.Env("USERNAME"), s.Env("USER"), p.account()),
 		Version: version, Now: s.Now, Log: log, Dial: p.dial, Free: p.free,
 	}
 	if p.salvage {
 		conf.Salvage = store.Salvage
 	}
 	return agent.Open(conf)
+}
+
+// account is the name by which the system knows who runs this, so that every change names
+// somebody also where nothing in the environment does.
+func (p program) account() string {
+	if p.user == nil {
+		return ""
+	}
+	u, err := p.user()
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 // open opens the union meant; close it.

@@ -95,7 +95,7 @@ func (v view) newsOut(n union.News) newsOut {
 	out := newsOut{Union: v.u.Code(), Kind: n.Kind.Name, ID: n.ID.String(), Title: v.title(n.Row), New: n.New, Changes: []newsChangeOut{}}
 	for _, c := range n.Changes {
 		out.Changes = append(out.Changes, newsChangeOut{Field: fieldName(n.Kind, c.Field), Before: v.any(n.Kind, c.Field, c.Before),
-			After: v.any(n.Kind, c.Field, c.After), By: v.choice(n.Kind, c.Field, union.Choice{By: c.By}).By})
+			After: v.any(n.Kind, c.Field, c.After), By: authorsOf(c.By)})
 	}
 	return out
 }

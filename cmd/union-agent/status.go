@@ -122,7 +122,7 @@ func graver(a, b int) int {
 
 func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 	out := statusOut{
-		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: st.Delivered,
+		Union: st.Union, Name: st.Name, Saved: st.Saved, Waiting: st.Waiting, Oldest: stamp(st.Oldest), Delivered: delivered(st),
 		OnlyHere: st.OnlyHere, HereSince: stamp(st.HereSince), Second: st.Status.Second.Dir,
 		Held: st.Held, Conflicts: st.Conflicts, Cases: len(st.Cases), News: st.News, Bundles: st.Bundles, Records: st.Records, Fetched: st.Fetched, Proved: st.Proved,
 		Archived: st.Archived, Again: st.Again, DaysAlone: daysAlone(s.Now(), st),
@@ -141,13 +141,16 @@ func statusOf(s *clikit.Session, a *agent.Agent, st agent.Status) statusOut {
 	return out
 }
 
+// delivered is how many changes the centre has taken: those sent back are not among them.
+func delivered(st agent.Status) uint64 { return st.Delivered - min(st.Held, st.Delivered) }
+
 // printStatus says in short lines how a union stands, in the words that every screen uses.
 func printStatus(s *clikit.Session, a *agent.Agent, st agent.Status) error {
 	pair := func(id, value string) [2]string { return [2]string{s.T(id), value} }
 	changes := func(n uint64) string { return s.T("agent.n_changes", "n", fmt.Sprint(n)) }
 	pairs := [][2]string{
 		pair("agent.union", st.Name+" "+st.Union), pair("agent.saved_here", changes(st.Saved)),
-		pair("agent.waiting", changes(st.Waiting)), pair("agent.delivered", changes(st.Delivered-min(st.Held, st.Delivered))),
+		pair("agent.waiting", changes(st.Waiting)), pair("agent.delivered", changes(delivered(st))),
 	}
 	if st.Archived > 0 {
 		pairs = append(pairs, pair("agent.archived", changes(st.Archived)))

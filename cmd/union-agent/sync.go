@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +42,7 @@ func syncedOf(code string, r union.Result) syncedOut {
 	return syncedOut{
 		Union: code, Sent: r.Sent, Left: r.Left, Received: r.Received, Held: r.Held, Conflicts: r.Conflicts, Complete: r.Complete,
 		Equal: r.Equal, Cases: r.Cases, News: r.News, Records: r.Records, Rounds: r.Rounds, BytesOut: r.BytesSent, BytesIn: r.BytesReceived,
-		ElapsedMS: r.Elapsed.Milliseconds(), Notices: append(append([]syncproto.Code{}, r.Notices...), r.Refused...),
+		ElapsedMS: r.Elapsed.Milliseconds(), Notices: told(r),
 	}
 }
 
@@ -100,7 +101,18 @@ func (p program) doSync(c *cli.Context) error {
 
 // needsAttention reports whether a sync left something to a person.
 func needsAttention(r union.Result) bool {
-	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(r.Notices) > 0 || len(r.Refused) > 0 || !r.Complete
+	return r.Held > 0 || r.Conflicts > 0 || r.Cases > 0 || len(told(r)) > 0 || !r.Complete
+}
+
+// told is what a sync has to tell a person: not of a fork again whose case was closed.
+func told(r union.Result) []syncproto.Code {
+	out := []syncproto.Code{}
+	for _, code := range slices.Concat(r.Notices, r.Refused) {
+		if !slices.Contains(out, code) && (code != syncproto.CodeForked || !r.ForkSettled) {
+			out = append(out, code)
+		}
+	}
+	return out
 }
 
 // printSync says what a sync did, also one that was cut.
@@ -110,16 +122,8 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 	}
 	say := func(id string, args ...string) error { return s.Println(s.T(id, args...)) }
 	err := say("agent.synced", "sent", fmt.Sprint(r.Sent), "received", fmt.Sprint(r.Received))
-	if err == nil && r.Held > 0 {
-		err = say("agent.synced_held", "n", fmt.Sprint(r.Held))
-	}
-	if err == nil && r.Conflicts > 0 {
-		err = say("agent.synced_conflicts", "n", fmt.Sprint(r.Conflicts))
-	}
-	for _, code := range append(append([]syncproto.Code{}, r.Notices...), r.Refused...) {
-		if err == nil {
-			err = s.Println(text.Sentence(s.Lang, syncproto.Fail(code, "sync", nil)))
-		}
+	if err == nil {
+		err = printWaits(s, r)
 	}
 	switch {
 	case err != nil:
@@ -136,6 +140,21 @@ func printSync(s *clikit.Session, r union.Result, cause error) error {
 			"ms", fmt.Sprint(r.Elapsed.Milliseconds()))
 	}
 	return err
+}
+
+// printWaits says what an exchange found that a person should look at.
+func printWaits(s *clikit.Session, r union.Result) error {
+	var errs []error
+	if r.Held > 0 {
+		errs = append(errs, s.Println(s.T("agent.synced_held", "n", fmt.Sprint(r.Held))))
+	}
+	if r.Conflicts > 0 {
+		errs = append(errs, s.Println(s.T("agent.synced_conflicts", "n", fmt.Sprint(r.Conflicts))))
+	}
+	for _, code := range told(r) {
+		errs = append(errs, s.Println(text.Sentence(s.Lang, syncproto.Fail(code, "sync", nil))))
+	}
+	return errors.Join(errs...)
 }
 
 // howFar says how far a sync is, in changes, records and bytes both ways.

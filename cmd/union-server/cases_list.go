@@ -86,7 +86,10 @@ func whatOf(s *clikit.Session, c *gate.Case) string {
 		for _, name := range slices.Sorted(maps.Keys(h.Edits)) {
 			edits = append(edits, name+"="+h.Edits[name])
 		}
-		parts = append(parts, h.Reason+": "+strings.Join(edits, " ")+by(s, h.CaseWho))
+		parts = append(parts, s.T("agent.held_"+h.Reason)+s.T("bundle.colon")+strings.Join(edits, " ")+by(s, h.CaseWho))
+	}
+	for _, b := range c.Branches {
+		parts = append(parts, s.T("server.case_branch")+by(s, b))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -94,7 +97,7 @@ func whatOf(s *clikit.Session, c *gate.Case) string {
 func by(s *clikit.Session, who ...gate.CaseWho) string {
 	var out []string
 	for _, w := range who {
-		out = append(out, w.Actor+" "+ago(s, w.Time))
+		out = append(out, orElse(w.Actor, s.T("server.case_unsigned"))+" "+ago(s, w.Time))
 	}
 	return " (" + strings.Join(out, ", ") + ")"
 }

@@ -61,7 +61,7 @@ type pc struct {
 // newCity starts a centre of some nodes and loads the tree of a made-up city.
 func newCity(t *testing.T, nodes int, o testcity.Options) *city {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	t.Cleanup(cancel)
 	centre, err := proc.NewCentre(programs, filepath.Join(t.TempDir(), "centre"), nodes)
 	if err != nil {

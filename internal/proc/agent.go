@@ -23,6 +23,11 @@ func (a *Agent) Run(ctx context.Context, args ...string) (Result, error) {
 	return Run(ctx, a.program, a.args(args)...)
 }
 
+// Words runs a command of union-agent as a clerk does: in Chinese words, without --json.
+func (a *Agent) Words(ctx context.Context, args ...string) (Result, error) {
+	return Run(ctx, a.program, append(append([]string{}, args...), "--data", a.Data, "--lang", "zh")...)
+}
+
 // Ask runs a command that must succeed, and reads its JSON into v, which may be nil.
 func (a *Agent) Ask(ctx context.Context, v any, args ...string) error {
 	r, err := a.Run(ctx, args...)

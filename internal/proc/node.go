@@ -57,7 +57,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.up = p
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	if _, err := p.Line(ctx, func(string) bool { return true }); err != nil {
+	if _, err := p.Line(ctx, func(line string) bool { return strings.HasPrefix(line, `{"node"`) }); err != nil {
 		return fmt.Errorf("start node: %w", err)
 	}
 	return nil
@@ -90,6 +90,11 @@ func (n *Node) Tail(lines int) string {
 // Run runs a command of union-server for this node, with --json and English words.
 func (n *Node) Run(ctx context.Context, args ...string) (Result, error) {
 	return Run(ctx, n.program, append(append([]string{}, args...), "--data", n.Data, "--json", "--lang", "en")...)
+}
+
+// Words runs a command of union-server as an operator does: in Chinese words, without --json.
+func (n *Node) Words(ctx context.Context, args ...string) (Result, error) {
+	return Run(ctx, n.program, append(append([]string{}, args...), "--data", n.Data, "--lang", "zh")...)
 }
 
 // Ask runs a command that must succeed, and reads its JSON into v, which may be nil.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -37,6 +38,8 @@ type Case struct {
 	Note    string      `json:"note,omitempty"`
 	Values  []CaseValue `json:"values,omitempty"` // of a conflict: the first is current
 	Held    []CaseHeld  `json:"held,omitempty"`   // of a hold, in their order
+
+	Branches []CaseWho `json:"branches,omitempty"` // of a fork: the newest change of each branch
 }
 
 // CaseValue is one of several values of a field.
@@ -128,8 +131,28 @@ func (g *Gate) describe(c *ledger.Case, lang string) (*Case, error) {
 		d.Values, err = caseValues(v, k, known, c, lang)
 	case ledger.CaseHeld:
 		d.Held, err = caseHeld(v, k, known, c, lang)
+	case ledger.CaseFork:
+		d.Branches, err = caseBranches(v, c)
 	}
 	return d, err
+}
+
+// caseBranches tells of the changes on which a fork stands.
+func caseBranches(v *ledger.View, c *ledger.Case) (out []CaseWho, err error) {
+	for _, word := range strings.Fields(c.Dots) {
+		d, ok := syncproto.ParseDot(word)
+		if !ok {
+			continue
+		}
+		item, err := v.At(d)
+		if err != nil {
+			return nil, err
+		}
+		if who, ok := whoOf(item); ok {
+			out = append(out, who)
+		}
+	}
+	return out, nil
 }
 
 func caseValues(v *ledger.View, k *kind.Kind, known bool, c *ledger.Case, lang string) ([]CaseValue, error) {

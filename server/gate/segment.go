@@ -26,6 +26,7 @@ type preparing struct {
 	outcomes []session.Outcome  // by segment; those to be proposed are filled by commit
 	proposed []*entrypb.Segment // ready for the log
 	index    []int              // of each proposed one in outcomes
+	ends     []syncproto.Place  // the last place of each proposed one
 
 	lives     syncproto.Lineage           // that the centre knows
 	old       bool                        // the request is of an older life: nothing new is taken
@@ -63,6 +64,9 @@ func (p *preparing) segment(v *ledger.View, kinds *kind.Versions, i int, s *sess
 			return syncproto.CodeGeneration, nil
 		}
 		if !ok {
+			found, ok = p.before(s)
+		}
+		if !ok {
 			return syncproto.CodeUnknownPrevious, nil
 		}
 		previous = found
@@ -85,7 +89,20 @@ func (p *preparing) segment(v *ledger.View, kinds *kind.Versions, i int, s *sess
 	}
 	p.proposed = append(p.proposed, entryOf(s, held))
 	p.index = append(p.index, i)
+	p.ends = append(p.ends, places[len(places)-1])
 	return 0, nil
+}
+
+// before finds the place before a segment at the end of one that stands before it in the same
+// request: a refill brings the changes of several PCs in their old order, by turns. Apply
+// enters them in this order, and refuses the latter should it have refused the former.
+func (p *preparing) before(s *session.Segment) (syncproto.Place, bool) {
+	for _, end := range p.ends {
+		if end.Journal == s.Journal && end.Seq == s.First-1 && bytes.Equal(end.Hash.Wire(), s.Previous) {
+			return end, true
+		}
+	}
+	return syncproto.Place{}, false
 }
 
 // stored answers a segment that is here already with its stored verdicts: a lost answer

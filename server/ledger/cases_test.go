@@ -91,6 +91,45 @@ func TestCaseRules(t *testing.T) {
 	want("the branch goes on", CaseConflict)
 	send(5, a, value("f"))
 	want("a third branch", CaseConflict, CaseFork)
+	send(5, tip[5], value("g"))
+	for _, x := range forks(t, n) { // as a clerk does, in a journal of his own, when the branch has gone on
+		closing := syncproto.Change{Union: "u1", Kind: KindCase, ID: x.ID, Edits: []syncproto.Edit{{Field: FieldCaseState, Value: []byte(CaseClosed), Overwrote: x.State}}}
+		s := &entrypb.Segment{Journal: 8, First: 1, Changes: [][]byte{closing.Encode(8)}}
+		n.apply(&entrypb.Batch{Items: []*entrypb.Item{{Union: "u1", Segments: []*entrypb.Segment{s}}}})
+	}
+	want("closed by a clerk: no branch is new", CaseConflict)
+	send(5, a, value("h"))
+	want("a fourth branch", CaseConflict, CaseFork)
+}
+
+// forkCase is an open case about a fork, with the dots of its state.
+type forkCase struct {
+	ID    syncproto.RecordID
+	State []syncproto.Dot
+}
+
+func forks(t *testing.T, n *node) (out []forkCase) {
+	t.Helper()
+	all, err := n.l.Cases("u1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := n.l.View("u1")
+	defer v.Done()
+	for _, x := range all {
+		if x.Type != CaseFork {
+			continue
+		}
+		r, err := v.Read(syncproto.RecordKey{Kind: KindCase, ID: x.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, forkCase{x.ID, r.SeenDots(FieldCaseState, syncproto.ClassLatest)})
+	}
+	if len(out) == 0 {
+		t.Fatal("no fork")
+	}
+	return out
 }
 
 // TestVoidCase: an edit of a voided record that the void had not seen is a question until

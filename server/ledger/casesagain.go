@@ -28,7 +28,7 @@ func (a *applier) judgeCase(union string, before, r *merge.Record, c *syncproto.
 	}
 	switch {
 	case d.typ == CaseFork && d.journal != 0:
-		return a.judgeFork(union, d.journal)
+		return a.judgeFork(union, d.journal, r.Text(caseDots))
 	case d.typ == CaseHeld && d.key.Kind != 0:
 		q, err := a.heldQueue(union, d.journal, d.key)
 		if err != nil {
@@ -43,15 +43,18 @@ func (a *applier) judgeCase(union string, before, r *merge.Record, c *syncproto.
 	return nil
 }
 
-func (a *applier) judgeFork(union string, j syncproto.JournalID) error {
+// judgeFork raises the doubt about a fork anew unless the case, which stands on the dots named,
+// knows of as many branches: one that only went on is the branch that people saw.
+func (a *applier) judgeFork(union string, j syncproto.JournalID, named string) error {
 	t := new(entrypb.Tips)
 	if _, err := getMessage(a.txn, keyTips(union, j), t); err != nil {
 		return err
 	}
-	if d := forkOf(j, t); len(d.dots) > 1 {
-		a.raise(d)
-	} else {
+	switch d := forkOf(j, t); {
+	case len(d.dots) < 2:
 		a.raise(doubt{typ: CaseFork, journal: j})
+	case len(d.dots) > dotsIn(named):
+		a.raise(d)
 	}
 	return nil
 }
@@ -70,6 +73,16 @@ func (a *applier) judgeAllUnreadable(before, r *merge.Record, c *syncproto.Chang
 		}
 	}
 	return nil
+}
+
+// dotsIn is how many changes a case stands on, by what [doubt.dotsText] wrote.
+func dotsIn(text string) int {
+	words := strings.Fields(text)
+	if len(words) == 2 && !strings.Contains(words[0], "/") {
+		n, _ := strconv.Atoi(words[0]) // 0: not ours, the doubt is raised again
+		return n
+	}
+	return len(words)
 }
 
 // judgeUnreadable raises the doubt about a held change that names no record, if it is here and
