@@ -104,7 +104,7 @@ func (c *city) restored(union int) {
 	syncs(far, near, carrier)
 	s := &stick{desk: far, dir: c.TempDir()}
 	copies := c.copyCentre()
-	for round := range 1 {
+	for round := range 2 {
 		mobile := func(n int) string { return fmt.Sprintf("mobile=1380000%d00%d", round, n) }
 		s.says(0, "set", "member", s.member(0), mobile(1))
 		s.until() // has its receipt, and is lost with the restore
