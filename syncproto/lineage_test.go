@@ -41,20 +41,23 @@ func TestLineageBeside(t *testing.T) {
 // 3/7 goes back to 2/90, and 4/0 no further than to 2/86.
 func TestTwins(t *testing.T) {
 	at := MakePosition
-	lives := Lineage{{Number: 1}, {Number: 2, Base: at(1, 2)}, {Number: 3, Base: at(2, 90)}, {Number: 4, Base: at(2, 86)},
-		{Number: 5, Random: 1, Base: at(3, 7)}, {Number: 5, Random: 2, Base: at(4, 0)}, {Number: 7, Base: at(2, 89)}}
-	if got := lives.Cut(at(5, 11), 5); got != at(2, 86) {
-		t.Errorf("after life 5 the log is the same up to %s, want 2/86", got)
-	}
-	if got := lives.Common(at(5, 11), at(7, 3)); got != at(2, 86) {
-		t.Errorf("two backups have %s in common, want 2/86", got)
-	}
-	for _, row := range []struct {
-		p    Position
-		want bool
-	}{{at(2, 86), true}, {at(2, 87), false}, {at(3, 5), false}, {at(1, 2), true}} {
-		if got := lives.Before(row.p, at(5, 11)); got != row.want {
-			t.Errorf("life 5 had %s: %v, want %v", row.p, got, row.want)
+	for _, random := range []uint64{1, 3} { // whichever sorts first
+		lives := Lineage{{Number: 1}, {Number: 2, Base: at(1, 2)}, {Number: 3, Base: at(2, 90)}, {Number: 4, Base: at(2, 86)},
+			{Number: 7, Base: at(2, 89)}}
+		lives, _ = lives.With(Generation{Number: 5, Random: random, Base: at(3, 7)}, Generation{Number: 5, Random: 2, Base: at(4, 0)})
+		if got := lives.Cut(at(5, 11), 5); got != at(2, 86) {
+			t.Errorf("after life 5 the log is the same up to %s, want 2/86", got)
+		}
+		if got := lives.Common(at(5, 11), at(7, 3)); got != at(2, 86) {
+			t.Errorf("two backups have %s in common, want 2/86", got)
+		}
+		for _, row := range []struct {
+			p    Position
+			want bool
+		}{{at(2, 86), true}, {at(2, 87), false}, {at(3, 5), false}, {at(1, 2), true}} {
+			if got := lives.Before(row.p, at(5, 11)); got != row.want {
+				t.Errorf("life 5 had %s: %v, want %v", row.p, got, row.want)
+			}
 		}
 	}
 }

@@ -38,6 +38,7 @@ func (u *Union) AskBundle(id bundle.ID, p Party) (Asked, []*syncpb.Request, erro
 	if err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)
 	}
+	s.Return = len(s.Lineage) > 1 // nobody can be asked first whether the centre knows them all
 	requests, sents, err := session.AskAll(&s, u.OwnChanges(), maxBundleRequests, func() (session.Env, error) { return x.env(s) })
 	if err != nil {
 		return Asked{}, nil, fmt.Errorf("ask bundle: %w", err)

@@ -33,7 +33,7 @@ func TestPeople(t *testing.T) {
 		{"held", (*city).heldValue},
 		{"revoked", (*city).revoked},
 		{"moved", (*city).movedAndUsed},
-		{"restore", (*city).restoredTwice},
+		{"restore", (*city).restored},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			of := *c

@@ -93,10 +93,10 @@ func (s *stick) until() (trips int) {
 	return trips
 }
 
-// restoredTwice: the centre is put back to a copy, twice, while unions go on. One union has a
+// restored: the centre is put back to a copy while unions go on. One union has a
 // PC without a network, whose sticks were written before the restore and come after it, also
 // by another union's PC and twice, and a PC with a network. Nothing is lost or doubled.
-func (c *city) restoredTwice(union int) {
+func (c *city) restored(union int) {
 	far, near := c.newDesk(union, "甲"), c.newDesk(union, "乙")
 	carrier := c.newDesk(union+1, "丙")
 	far.newRoster(union)
