@@ -70,7 +70,7 @@ func spoil(t *testing.T, n *running, prefix byte) {
 // the node is found out, stops, and does not start any more; rebuilt, it has the state of the
 // others. Meanwhile the others serve.
 func TestSpoiltNodeStops(t *testing.T) {
-	c := newCity(t, 3, gate.Capacity{Patience: patience})
+	c := newCheckedCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")
 	p := c.enrolPC(c.nodes[0], "u1")
@@ -107,7 +107,7 @@ func TestSpoiltNodeStops(t *testing.T) {
 // TestDamagedStoreStops: the same with a byte of the store's file: whoever meets it first,
 // the node does not serve.
 func TestDamagedStoreStops(t *testing.T) {
-	c := newCity(t, 3, gate.Capacity{Patience: patience})
+	c := newCheckedCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")
 	c.equalStates()
@@ -146,7 +146,7 @@ func TestDamagedStoreStops(t *testing.T) {
 // TestNoMajorityReads: two nodes whose states differ have no majority: the centre can be read
 // and takes nothing in, until one of them is made anew.
 func TestNoMajorityReads(t *testing.T) {
-	c := newCity(t, 2, gate.Capacity{Patience: patience})
+	c := newCheckedCity(t, 2, gate.Capacity{Patience: patience})
 	c.checks = 300 * time.Millisecond
 	c.keepAddresses()
 	c.importUnions("u1")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -55,7 +56,7 @@ type testCity struct {
 	heartbeat string
 	capacity  gate.Capacity
 	env       func(name string) string // nil: nothing is set
-	checks    time.Duration            // between two checks of the states; 0: as in real life
+	checks    time.Duration            // between two checks of the states; 0: none
 	nodes     []*running
 }
 
@@ -68,7 +69,18 @@ func newCity(t *testing.T, n int, capacity gate.Capacity) *testCity {
 // newCityWith is newCity with an environment.
 func newCityWith(t *testing.T, n int, capacity gate.Capacity, env func(string) string) *testCity {
 	t.Helper()
-	c := &testCity{t: t, heartbeat: "50ms", capacity: capacity, env: env}
+	return open(t, n, &testCity{capacity: capacity, env: env})
+}
+
+// newCheckedCity is newCity whose nodes compare their states, as in real life.
+func newCheckedCity(t *testing.T, n int, capacity gate.Capacity) *testCity {
+	t.Helper()
+	return open(t, n, &testCity{capacity: capacity, checks: time.Minute})
+}
+
+func open(t *testing.T, n int, c *testCity) *testCity {
+	t.Helper()
+	c.t, c.heartbeat = t, "50ms"
 	if n > 1 {
 		c.heartbeat = "500ms" // two cores, and others at work on them
 	}
@@ -105,7 +117,7 @@ func (c *testCity) start(dir string) *running {
 	ready := make(chan Ready, 1)
 	log := slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", cfg.ID)
 	n, err := Open(Options{
-		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity, Checks: c.checks,
+		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity, Checks: cmp.Or(c.checks, -1),
 		Ready: func(r Ready) { ready <- r },
 	})
 	if err != nil {

@@ -32,7 +32,8 @@ type Options struct {
 	World   World
 	Log     *slog.Logger
 	Version string
-	// Checks is how often a part of the nodes' states is compared; default 1 minute.
+	// Checks is how often a part of the nodes' states is compared; default 1 minute, never if
+	// it is negative: for tests that look at each entry.
 	Checks time.Duration
 	// Capacity bounds what the door does at once; zero values mean its defaults.
 	Capacity gate.Capacity

@@ -47,7 +47,7 @@ func (p *preparing) prepare(segments []*session.Segment) error {
 				return fmt.Errorf("prepare segment %d: %w", i, err)
 			}
 		}
-		if p.outcomes[i].Refused = code; code != 0 {
+		if p.outcomes[i].Refused = code; code != 0 && s != nil { // nil: it could not be read
 			p.g.cfg.Meter.Refused(len(s.Changes))
 		}
 	}
