@@ -188,7 +188,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.keeper != nil {
 		upper.Go(func() error { return ended(above, "archive", n.keeper.Run(above)) })
 	}
-	upper.Go(func() error { return ended(above, "membership", n.runBelonging(above)) })
+	upper.Go(func() error { return ended(above, "belonging", n.runBelonging(above)) })
 	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
