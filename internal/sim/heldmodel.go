@@ -66,7 +66,11 @@ func (m *model) hold(x *logged, q queueName, behind bool, early syncproto.Verb, 
 		if early == syncproto.VerbAccept {
 			return wrong("it was accepted before it came")
 		}
-	case syncproto.HeldAppendOnly, syncproto.HeldTooLarge:
+	case syncproto.HeldAppendOnly:
+		if !m.onlyGrows(x) {
+			return wrong("nothing stands that it would edit")
+		}
+	case syncproto.HeldTooLarge:
 	case syncproto.HeldRevoked:
 		if m.w.revocations == 0 {
 			return wrong("nobody was revoked")
@@ -128,11 +132,28 @@ func (m *model) decide(x *logged) {
 		}
 	}
 	for _, q := range moved {
-		for len(m.queue[q]) > 0 && m.queue[q][0].Verdict.Reason == syncproto.HeldBehind {
+		for len(m.queue[q]) > 0 && m.queue[q][0].Verdict.Reason == syncproto.HeldBehind && !m.onlyGrows(m.queue[q][0]) {
 			h := m.queue[q][0]
 			m.queue[q] = m.queue[q][1:]
 			h.held = false
 			m.record(h.name()).merge(m.classOf, h.change, h.dot())
 		}
 	}
+}
+
+// onlyGrows reports whether a change edits a record of which nothing but a void and a same-as
+// may be edited once it is there.
+func (m *model) onlyGrows(x *logged) bool {
+	k, ok := m.w.newest().ByNumber(x.change.Kind)
+	if !ok || !k.AppendOnly {
+		return false
+	}
+	there, edits := false, false
+	for n, f := range m.record(x.name()).fields {
+		there = there || n > syncproto.FieldSameAs && len(f.values) > 0
+	}
+	for _, e := range x.change.Edits {
+		edits = edits || e.Field > syncproto.FieldSameAs
+	}
+	return there && edits
 }

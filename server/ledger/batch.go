@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
@@ -235,12 +236,12 @@ func (c *arrival) reasonUnreadable() syncproto.HeldReason {
 
 // editsMore reports whether c edits more than what may be edited of a kind that only grows.
 func editsMore(c *syncproto.Change) bool {
-	for i := range c.Edits {
-		if f := c.Edits[i].Field; f != syncproto.FieldVoid && f != syncproto.FieldSameAs {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Edits, func(e syncproto.Edit) bool { return ownField(e.Field) })
+}
+
+// ownField reports whether a field is one of its kind, not one that every record has.
+func ownField(n syncproto.FieldNumber) bool {
+	return n != syncproto.FieldVoid && n != syncproto.FieldSameAs
 }
 
 func (a *applier) classes(n syncproto.KindNumber) merge.Classes { return Classes(a.kinds)(n) }

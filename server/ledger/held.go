@@ -89,10 +89,12 @@ func (a *applier) holdReason(c *arrival, key syncproto.RecordKey, before *merge.
 	return syncproto.HeldNot, nil
 }
 
-// onlyGrows reports whether c edits what may not be edited of a record of its kind.
+// onlyGrows reports whether c edits what may not be edited of a record of its kind. A record
+// of which only a void or a same-as has come is not there yet: what makes it may follow.
 func (a *applier) onlyGrows(key syncproto.RecordKey, before *merge.Record, c *syncproto.Change) bool {
 	k, ok := a.kinds.ByNumber(key.Kind)
-	return ok && k.AppendOnly && before != nil && len(before.Fields) > 0 && editsMore(c)
+	return ok && k.AppendOnly && before != nil && editsMore(c) &&
+		slices.ContainsFunc(before.Fields, func(f merge.Field) bool { return ownField(f.Number) })
 }
 
 // mayDecide reports whether c's author may decide what it decides: staff about everything,
