@@ -96,6 +96,7 @@ func (c *badCity) otherCity() tlsid.Own {
 // TestBadExchangeChangesNothing: every way in which an exchange can be wrong gets its code,
 // and leaves index, head and every byte of the state as they were.
 func TestBadExchangeChangesNothing(t *testing.T) {
+	t.Parallel()
 	c := newBadCity(t)
 	device, url := tlsid.ClientTLS(c.pc.own), c.n.ready.API
 	same := func(change func(*syncpb.Request)) *syncpb.Request {
@@ -179,6 +180,7 @@ func (c *badCity) raw(t *testing.T, path string, headers map[string]string, body
 
 // TestBadBytes: what is no request gets a code too, and no text of the libraries' errors.
 func TestBadBytes(t *testing.T) {
+	t.Parallel()
 	c := newBadCity(t)
 	whole, err := proto.Marshal(c.ask())
 	if err != nil {
@@ -246,6 +248,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // TestBadEnrolment: codes that are wrong, old, used or guessed.
 func TestBadEnrolment(t *testing.T) {
+	t.Parallel()
 	c := newBadCity(t)
 	url, now := c.n.ready.API, time.Now().Unix()
 	put := func(secret byte, expires int64) string {
@@ -315,6 +318,7 @@ func TestBadEnrolment(t *testing.T) {
 
 // TestBadAdminCalls: the operators' door.
 func TestBadAdminCalls(t *testing.T) {
+	t.Parallel()
 	c := newBadCity(t)
 	url, ctx := c.n.ready.API, t.Context()
 	client := func(own *tls.Config) unionrpcconnect.AdminClient {
@@ -397,6 +401,7 @@ func TestBadAdminCalls(t *testing.T) {
 
 // TestBusy: beyond its capacity a node says when to come again, and goes on serving.
 func TestBusy(t *testing.T) {
+	t.Parallel()
 	c := &badCity{testCity: newCity(t, 1, gate.Capacity{Requests: 1, Queue: 50 * time.Millisecond})}
 	c.n = c.nodes[0]
 	c.importUnions("u1")

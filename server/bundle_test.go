@@ -76,6 +76,7 @@ func (p *pc) takeBundle(b bundled, file []byte) *session.Update {
 // TestImportBundle: a bundle is worked in at the leader, whichever node is asked, as if it had
 // come over the network; twice and after a network sync it changes nothing.
 func TestImportBundle(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{})
 	c.importUnions("u1")
 	n := c.nodes[0]
@@ -109,6 +110,7 @@ func TestImportBundle(t *testing.T) {
 // TestImportBundleRefuses: what is not whole, not for this city or not of a device it knows is
 // refused by name and changes nothing.
 func TestImportBundleRefuses(t *testing.T) {
+	t.Parallel()
 	c, other := newCity(t, 1, gate.Capacity{}), newCity(t, 1, gate.Capacity{})
 	c.importUnions("u1", "u2")
 	other.importUnions("u1")

@@ -16,6 +16,7 @@ import (
 
 // TestLevelIsBegun: a new centre begins the newest level by itself.
 func TestLevelIsBegun(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	eventually(t, "the newest level", func() bool { return c.nodes[0].ledger.Level() == ledger.KnownLevel() })
 }
@@ -70,6 +71,7 @@ func spoil(t *testing.T, n *running, prefix byte) {
 // the node is found out, stops, and does not start any more; rebuilt, it has the state of the
 // others. Meanwhile the others serve.
 func TestSpoiltNodeStops(t *testing.T) {
+	t.Parallel()
 	c := newCheckedCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")
@@ -107,6 +109,7 @@ func TestSpoiltNodeStops(t *testing.T) {
 // TestDamagedStoreStops: the same with a byte of the store's file: whoever meets it first,
 // the node does not serve.
 func TestDamagedStoreStops(t *testing.T) {
+	t.Parallel()
 	c := newCheckedCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")
@@ -146,6 +149,7 @@ func TestDamagedStoreStops(t *testing.T) {
 // TestNoMajorityReads: two nodes whose states differ have no majority: the centre can be read
 // and takes nothing in, until one of them is made anew.
 func TestNoMajorityReads(t *testing.T) {
+	t.Parallel()
 	c := newCheckedCity(t, 2, gate.Capacity{Patience: patience})
 	c.checks = 300 * time.Millisecond
 	c.keepAddresses()

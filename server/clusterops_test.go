@@ -39,6 +39,7 @@ func (c *testCity) leave(at *running, node string, dead bool) (*gate.Left, error
 // TestLeave: a node leaves in good order, the one that leads too, and says so; its name can
 // be used again at once. What would leave too few working nodes is refused.
 func TestLeave(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	c.importUnions("u1")
 	p := c.enrolPC(c.nodes[0], "u1")
@@ -84,6 +85,7 @@ func (c *testCity) joinNewFrom(gone, through *running) *running {
 // TestLeaveDead: a node that died is replaced under its own name; when its machine comes
 // back all the same it learns that it is not counted any more.
 func TestLeaveDead(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	dead := c.nodes[2]
@@ -128,6 +130,7 @@ func (r *running) waitEnd(t *testing.T) error {
 
 // TestTransfer: the lead goes where it is sent, and only to a node that works.
 func TestTransfer(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	was := c.leader()
 	to := c.nodes[slices.IndexFunc(c.nodes, func(n *running) bool { return n != was })]
@@ -155,6 +158,7 @@ func TestTransfer(t *testing.T) {
 // the agent has its changes there again, and new nodes join. The lost ones, back again, are
 // a centre of their own that nobody meets through the recovered one.
 func TestRecoverCentre(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")

@@ -23,6 +23,7 @@ func goodConfig() Config {
 
 // TestSettingsOrder: a flag wins over the environment, that over the file.
 func TestSettingsOrder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := goodConfig()
 	c.Heartbeat, c.LogFormat, c.LogLevel = "1s", "json", "warn"
@@ -46,6 +47,7 @@ func TestSettingsOrder(t *testing.T) {
 
 // TestBadConfig: what is wrong is said before anything starts.
 func TestBadConfig(t *testing.T) {
+	t.Parallel()
 	rows := []struct{ why, yaml, word string }{
 		{"an unknown entry, as a mistyped one is", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlissten: x\n", "lissten"},
 		{"no id", "listen: 127.0.0.1:1\nraft: 127.0.0.1:2\n", "id"},
@@ -81,6 +83,7 @@ func TestBadConfig(t *testing.T) {
 
 // TestAddressToDial: what others are told.
 func TestAddressToDial(t *testing.T) {
+	t.Parallel()
 	for _, r := range []struct{ listen, advertise, want string }{
 		{"127.0.0.1:7101", "", "https://127.0.0.1:7101"},
 		{"0.0.0.0:7101", "centre.example:443", "https://centre.example:443"},
@@ -99,6 +102,7 @@ func TestAddressToDial(t *testing.T) {
 
 // TestInitOnce: what is there is never overwritten, and half an identity cannot run.
 func TestInitOnce(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "n1")
 	bad := goodConfig()
 	bad.Listen = "nowhere"
@@ -147,6 +151,7 @@ func files(t *testing.T, dir string) map[string]string {
 // TestJoinRefused: a wrong key, a wrong centre, no centre: nothing that could run is left,
 // and a later try works.
 func TestJoinRefused(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	n := c.nodes[0]
 	key := filepath.Join(n.dir, trust.ClusterKeyFile)
@@ -178,6 +183,7 @@ func TestJoinRefused(t *testing.T) {
 
 // TestParse: what people type for positions, durations and filters.
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for s, want := range map[string]syncproto.Position{"": 0, "7": 7, "1/4711": syncproto.MakePosition(1, 4711)} {
 		if got, err := ParsePosition(s); err != nil || got != want {
 			t.Errorf("%q: %s %v", s, got, err)
@@ -210,6 +216,7 @@ func TestParse(t *testing.T) {
 
 // TestOrigins: each value is shown with where it comes from, and nothing that is secret.
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := goodConfig()
 	c.Heartbeat, c.LogLevel, c.MetricsAddress = "1s", "warn", "off"
@@ -249,6 +256,7 @@ func TestOrigins(t *testing.T) {
 // TestEverySettingCanBeShown: a field of the file that is neither a setting nor ours to take
 // away would be shown by nothing; one without words would be documented by nothing.
 func TestEverySettingCanBeShown(t *testing.T) {
+	t.Parallel()
 	typ := reflect.TypeFor[Config]()
 	for i := range typ.NumField() {
 		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")

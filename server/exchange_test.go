@@ -29,6 +29,7 @@ func note(id byte, value string) syncproto.Change {
 // TestTwoPCsOfAUnion: what one saves the other fetches, both ends prove equal, and the
 // centre can tell.
 func TestTwoPCsOfAUnion(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -85,6 +86,7 @@ func encoded(a *sessiontest.Agent) map[syncproto.RecordKey]string {
 
 // TestIdleExchangeCommitsNothing: a night of idle exchanges must not fill the log.
 func TestIdleExchangeCommitsNothing(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{Contacts: patience})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -106,6 +108,7 @@ func TestIdleExchangeCommitsNothing(t *testing.T) {
 
 // TestSameRequestAgain: an answer that was lost costs a resend and never a second change.
 func TestSameRequestAgain(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{Contacts: patience})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -147,6 +150,7 @@ func verdicts(r *syncpb.Response) []string {
 // TestSegmentsStandAlone: a segment that is refused does not touch the others of the
 // request, and changes nothing.
 func TestSegmentsStandAlone(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -205,6 +209,7 @@ func TestSegmentsStandAlone(t *testing.T) {
 // journal has several segments in a request: each is taken behind the one before it. One whose
 // predecessor is refused is refused too.
 func TestSegmentsByTurns(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -248,6 +253,7 @@ func TestSegmentsByTurns(t *testing.T) {
 // TestValuesAreHeld: what is not canonical for its field never touches a record; what a
 // newer agent may know passes.
 func TestValuesAreHeld(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -303,6 +309,7 @@ func TestValuesAreHeld(t *testing.T) {
 
 // TestCounts: from two devices to the city's number, through the log and the census.
 func TestCounts(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")

@@ -10,10 +10,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"connectrpc.com/connect"
 
 	"unionsync/internal/enrolcode"
+	"unionsync/internal/proc"
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/internal/rpc/unionrpc/unionrpcconnect"
@@ -36,6 +38,18 @@ import (
 )
 
 const patience = 60 * time.Second
+
+// TestMain lets more tests run at once than there are cores: they wait for elections most of
+// the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("6"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 var noEnv = func(string) string { return "" }
 
@@ -452,10 +466,9 @@ func wantCode(t *testing.T, err error, want syncproto.Code) {
 // it had, as an operator's node does.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := proc.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }() // nothing was sent over it
-	return l.Addr().String()
+	return free[0]
 }

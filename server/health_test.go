@@ -51,6 +51,7 @@ func metric(t *testing.T, text, series string) float64 {
 // TestHealthOfANode: what the node counts is what was done, it says when it is ready, and
 // /metrics is as Prometheus wants it.
 func TestHealthOfANode(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -125,6 +126,7 @@ func TestHealthOfANode(t *testing.T) {
 // TestSilentMember: the leader says which member does not answer, works on, and says no more
 // once it does.
 func TestSilentMember(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{})
 	c.keepAddresses()
 	leader := c.leader()
@@ -158,6 +160,7 @@ func TestSilentMember(t *testing.T) {
 
 // TestReadinessWithoutAMajority: one node of three that is left lives, and sends agents away.
 func TestReadinessWithoutAMajority(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{})
 	leader := c.leader()
 	for _, n := range c.nodes {

@@ -60,6 +60,7 @@ func (p *pc) ask(n *running, change func(*syncpb.Request)) (*syncpb.Response, er
 // TestRegisteredByCertificate: a centre that lost an enrolment takes the device in again,
 // also through a node that does not lead; nobody else gets in that way.
 func TestRegisteredByCertificate(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -95,6 +96,7 @@ func TestRegisteredByCertificate(t *testing.T) {
 // TestReturnedCertificate: what a device signed that the centre forgot can be checked, and
 // stays refused without its certificate.
 func TestReturnedCertificate(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -135,6 +137,7 @@ func TestReturnedCertificate(t *testing.T) {
 // TestRenewal: an answer carries a certificate when the one shown has less than half its
 // life left or lacks a union, and not else; a lost answer costs no second entry.
 func TestRenewal(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{Contacts: patience})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -196,6 +199,7 @@ func TestRenewal(t *testing.T) {
 // TestSecondUnionKeepsTheFirst: a device that enrols for another union at a centre that lost
 // its first enrolment gets a certificate with both.
 func TestSecondUnionKeepsTheFirst(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -221,6 +225,7 @@ func TestSecondUnionKeepsTheFirst(t *testing.T) {
 // TestRestoreVoidsCodes: a code given out before another life of the centre began is told
 // by name, and changes nothing.
 func TestRestoreVoidsCodes(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -246,6 +251,7 @@ func TestRestoreVoidsCodes(t *testing.T) {
 // TestRevokedDeviceIsTaken: what a revoked device has is taken and held, it learns why under
 // the CA's signature, and it gets nothing of the union.
 func TestRevokedDeviceIsTaken(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -310,6 +316,7 @@ func TestRevokedDeviceIsTaken(t *testing.T) {
 
 // TestRevokeRefuses: what cannot be meant changes nothing.
 func TestRevokeRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -348,6 +355,7 @@ func TestRevokeRefuses(t *testing.T) {
 // another PC of the union, and holds what the device signs from then on. A forged one, and
 // one of another union, count for nothing.
 func TestRevocationComesBack(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1", "u2")
@@ -393,6 +401,7 @@ func TestRevocationComesBack(t *testing.T) {
 // TestFollowerRegisters: a follower hands the certificate on, so that the leader can take the
 // device in.
 func TestFollowerRegisters(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{})
 	c.importUnions("u1")
 	leader := c.leader()
@@ -414,6 +423,7 @@ func TestFollowerRegisters(t *testing.T) {
 // TestLongAway: certificates that ended long ago, or begin in decades, meet a centre of today
 // over real TLS, both ways.
 func TestLongAway(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")

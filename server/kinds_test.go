@@ -47,6 +47,7 @@ func (c *testCity) publish(n *running, dry bool, files map[string][]byte) *gate.
 // TestPublishKinds: an operator looks first, publishes, lists and shows; what may not follow
 // is told and changes nothing.
 func TestPublishKinds(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	a := c.admin(n)
@@ -80,6 +81,7 @@ func TestPublishKinds(t *testing.T) {
 // TestKindsInAnExchange: an agent whose hash is the centre's gets nothing; one whose hash
 // differs is told what is in force, and gets the newer files once it says what it has.
 func TestKindsInAnExchange(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -129,6 +131,7 @@ func TestKindsInAnExchange(t *testing.T) {
 // TestReturnedKinds: what the city signed comes into force again after a restore; what it did
 // not sign, and what may not follow, does not, and no exchange fails for it.
 func TestReturnedKinds(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -169,6 +172,7 @@ func TestReturnedKinds(t *testing.T) {
 // TestFindings: what a rule of a newer version finds on a record that an older agent saved is
 // never a hold: it becomes a record, once, which the next change closes.
 func TestFindings(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{})
 	n := c.nodes[0]
 	c.importUnions("u1")
@@ -232,6 +236,7 @@ func TestFindings(t *testing.T) {
 
 // TestFindingsAfterARestart: the work goes on where it was, and nothing is lost between.
 func TestFindingsAfterARestart(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, gate.Capacity{Contacts: patience}) // the tick does not come
 	n := c.nodes[0]
 	c.keepAddresses()

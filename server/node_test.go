@@ -28,6 +28,7 @@ var c0 = gate.Capacity{}
 
 // TestGenesis: the first entry says who the city is, and the CA stands for all of it.
 func TestGenesis(t *testing.T) {
+	t.Parallel()
 	own, err := trust.Init(t.TempDir(), trust.Founding{City: "t", NodeID: "n1", Rand: rand.Reader, Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +67,7 @@ func TestGenesis(t *testing.T) {
 
 // TestJoinedItemsAreABatch: what the proposer puts together is what the ledger reads.
 func TestJoinedItemsAreABatch(t *testing.T) {
+	t.Parallel()
 	items := []*entrypb.Item{
 		{Union: "a", Device: []byte{1}, Segments: []*entrypb.Segment{{Journal: 7, First: 1, Changes: [][]byte{{1, 2}}}}},
 		{Union: "b", Contact: &entrypb.Contact{Complete: true}},
@@ -99,6 +101,7 @@ func TestJoinedItemsAreABatch(t *testing.T) {
 // TestRestart: everything is there again, under the same addresses, and a founder that is
 // started again founds nothing.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	c.keepAddresses()
 	c.importUnions("u1")
@@ -128,6 +131,7 @@ func TestRestart(t *testing.T) {
 // TestFounderFoundsOnce: the log of a founder that has been lost is not replaced by a new
 // centre behind the agents' backs.
 func TestFounderFoundsOnce(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	n := c.nodes[0]
 	if err := n.stop(); err != nil {
@@ -159,6 +163,7 @@ func TestFounderFoundsOnce(t *testing.T) {
 
 // TestOpenRefuses: what cannot run says why, and leaves nothing open.
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	n := c.nodes[0]
 	c.keepAddresses()
@@ -185,6 +190,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestStatus: what scripts and operators read.
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	c.importUnions("u1", "u2")
 	c.enrolPC(c.nodes[0], "u1").sync(c.nodes[0])
@@ -205,6 +211,7 @@ func TestStatus(t *testing.T) {
 
 // TestBigImport: a whole city in one call, and again without a change.
 func TestBigImport(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, c0)
 	rows := []*unionrpc.OrgRow{{Line: 1, Values: map[string]string{"code": "1", "name": "市总", "level": "city", "county": "SBJ"}}}
 	const unions = 1500

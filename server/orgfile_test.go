@@ -28,6 +28,7 @@ func orgRows(t *testing.T, text string) []map[string]string {
 
 // TestReadOrgForms: the same table in the forms in which it comes.
 func TestReadOrgForms(t *testing.T) {
+	t.Parallel()
 	const zh = "编码,名称,级别,上级编码,区划,电话\n1,市总,市,,SBJ,\n2,婺城,县,1,婺城区,0579-1\n"
 	gb, err := simplifiedchinese.GB18030.NewEncoder().String(zh)
 	if err != nil {
@@ -56,6 +57,7 @@ func TestReadOrgForms(t *testing.T) {
 
 // TestReadOrgLines: a message about a row must lead a person to it.
 func TestReadOrgLines(t *testing.T) {
+	t.Parallel()
 	rows, err := ReadOrg(strings.NewReader("标题\n编码,名称,级别\n1,\"两行\n名称\",市\n\n2,b,县\n"), "x")
 	if err != nil || len(rows) != 2 || rows[0].GetLine() != 3 || rows[1].GetLine() != 6 {
 		t.Fatal(rows, err)
@@ -64,6 +66,7 @@ func TestReadOrgLines(t *testing.T) {
 
 // TestReadOrgRefuses: what is no table of units says so, with a code.
 func TestReadOrgRefuses(t *testing.T) {
+	t.Parallel()
 	for _, r := range []struct {
 		why, text string
 		want      syncproto.Code
@@ -86,6 +89,7 @@ func TestReadOrgRefuses(t *testing.T) {
 
 // TestReadOrgOfTheInventedCity: the file of the demo, in every form it is written in.
 func TestReadOrgOfTheInventedCity(t *testing.T) {
+	t.Parallel()
 	city := testcity.New(1, testcity.Options{Unions: 30, Members: 1})
 	for _, form := range []testcity.Format{testcity.CSV, testcity.CSVBOM, testcity.GB18030} {
 		b, err := testcity.Encode(city.OrgTable(), form)

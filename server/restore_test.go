@@ -40,15 +40,19 @@ func newArchived(t *testing.T, nodes int) *archived {
 	return a
 }
 
-// backUp makes a backup through the running centre.
-func (a *archived) backUp() *archive.Status {
+// backUp makes a backup through the running centre, after the one that it may be making.
+func (a *archived) backUp() (s *archive.Status) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	s, err := a.admin(a.leader()).BackUp(ctx, func(int64) {})
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	a.until("no backup is being made", func() bool {
+		var err error
+		s, err = a.admin(a.leader()).BackUp(ctx, func(int64) {})
+		if err != nil && syncproto.CodeOf(err) != syncproto.CodeBackupRunning {
+			a.t.Fatal(err)
+		}
+		return err == nil
+	})
 	return s
 }
 
@@ -140,6 +144,7 @@ func syncs(t *testing.T, n *running, pcs ...*pc) {
 // restored centre begins at 1, far below the index of the backup; restarts and further nodes
 // change nothing.
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 1)
 	a.importUnions("u1", "u2")
 	n := a.nodes[0]
@@ -221,6 +226,7 @@ func (a *archived) joins(id string) {
 // TestRestoreRefuses: a folder that holds something, a name that a node has had, a backup
 // below the watermark, a damaged one by its name, another city's key. Nothing is left behind.
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 1)
 	a.importUnions("u1")
 	n := a.nodes[0]
@@ -304,6 +310,7 @@ func prune(t *testing.T, a *archived, keep int) {
 // TestRestoreFromSurvivor: what was committed behind all that the archive has is in the
 // folder of a node that was stopped.
 func TestRestoreFromSurvivor(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 1)
 	a.importUnions("u1")
 	n := a.nodes[0]
@@ -331,6 +338,7 @@ func TestRestoreFromSurvivor(t *testing.T) {
 // TestTwoRestores: a second restore knows of the first one's life, also when its own backup
 // does not: no number is given twice.
 func TestTwoRestores(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 1)
 	a.importUnions("u1")
 	n := a.nodes[0]
@@ -361,6 +369,7 @@ func TestTwoRestores(t *testing.T) {
 
 // TestWatermarkReachesAgents: what every backup has, agents need not keep of others.
 func TestWatermarkReachesAgents(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 1)
 	a.importUnions("u1")
 	n := a.nodes[0]
@@ -388,6 +397,7 @@ func TestWatermarkReachesAgents(t *testing.T) {
 
 // TestMovedLead: another node that leads goes on streaming where the first one ended.
 func TestMovedLead(t *testing.T) {
+	t.Parallel()
 	a := newArchived(t, 3)
 	a.importUnions("u1")
 	p := a.enrolPC(a.nodes[0], "u1")

@@ -21,6 +21,7 @@ import (
 // and comes back; in the end all states are equal to the last byte, and the device has
 // exactly what it saved.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	c.importUnions("u1", "u2")
 	pcs := []*pc{c.enrolPC(c.nodes[1], "u1"), c.enrolPC(c.nodes[2], "u2")}
@@ -111,6 +112,7 @@ func (c *testCity) equalStates() {
 // TestWithoutMajority: a node that is alone says so with a code, changes nothing, still
 // tells what it knows, and everything goes on when the others are back.
 func TestWithoutMajority(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 2, gate.Capacity{Patience: patience})
 	c.keepAddresses()
 	c.importUnions("u1")
@@ -153,6 +155,7 @@ func TestWithoutMajority(t *testing.T) {
 // TestAdminThroughAnyNode: operators need not know who leads, and a node that is down is
 // stepped over.
 func TestAdminThroughAnyNode(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	for i, n := range c.nodes {
 		a, err := Dial(n.dir, noEnv, "")
@@ -194,6 +197,7 @@ func TestAdminThroughAnyNode(t *testing.T) {
 // TestForwardedOnce: what a node has passed on is not passed on again, and what it says of
 // the device counts.
 func TestForwardedOnce(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 2, gate.Capacity{Patience: patience})
 	c.importUnions("u1")
 	p := c.enrolPC(c.nodes[0], "u1")
@@ -242,6 +246,7 @@ func TestForwardedOnce(t *testing.T) {
 // TestMovedAddress: a node that comes back under other addresses is found again, and the
 // others know them.
 func TestMovedAddress(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 3, gate.Capacity{Patience: patience})
 	c.importUnions("u1")
 	p := c.enrolPC(c.nodes[0], "u1")

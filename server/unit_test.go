@@ -3,6 +3,7 @@ package server
 import "testing"
 
 func TestLevelName(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct{ code, lang, want string }{
 		{"union", "zh", "基层工会"},
 		{"county", "en", "county federation"},
