@@ -50,6 +50,7 @@ func codecWith(t testing.TB, key *[32]byte, rand io.Reader) *codec {
 func testCodec(t testing.TB) *codec { return codecWith(t, testKey(1), &counting{}) }
 
 func TestEntryRoundTrip(t *testing.T) {
+	t.Parallel()
 	c := testCodec(t)
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.SliceOf(rapid.Byte()).Draw(t, "body")
@@ -69,6 +70,7 @@ func TestEntryRoundTrip(t *testing.T) {
 }
 
 func TestEntryIsPackedWhenThatHelps(t *testing.T) {
+	t.Parallel()
 	c := testCodec(t)
 	text := []byte(strings.Repeat("工会会员 union member ", 500))
 	packed, err := c.encode(text)
@@ -91,6 +93,7 @@ func rapidNoise() io.Reader {
 }
 
 func TestEntryRefuses(t *testing.T) {
+	t.Parallel()
 	c := testCodec(t)
 	entry, err := c.encode([]byte("body"))
 	if err != nil {
@@ -138,6 +141,7 @@ func sealFor(t *testing.T, key *[32]byte, aad string) []byte {
 
 // TestUnpackingIsBounded: even who has the key cannot make a replica swell.
 func TestUnpackingIsBounded(t *testing.T) {
+	t.Parallel()
 	c := testCodec(t)
 	bomb := c.enc.EncodeAll(make([]byte, 64<<20), []byte{packZstd})
 	box, err := seal.Seal(c.key, &counting{}, bomb, []byte{entryVersion})
@@ -179,6 +183,7 @@ func openSnapshot(b []byte, key *[32]byte) (applied uint64, body []byte, err err
 }
 
 func TestSnapshotFile(t *testing.T) {
+	t.Parallel()
 	body := bytes.Repeat([]byte("state"), 100_000)
 	file := snapshotOf(t, 4711, body)
 	if applied, got, err := openSnapshot(file, testKey(1)); err != nil || applied != 4711 || !bytes.Equal(got, body) {
@@ -209,6 +214,7 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/*.golden anew; only fo
 // TestGolden: files of an earlier release can be read. (How zstd packs may change with its
 // releases; what it makes of this text may not.)
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	const file = "testdata/v1.golden"
 	text := strings.Repeat("工会 union ", 30)
 	if *rewrite {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	good := r.add("n1").config()
 	good.Timing, good.Space = Timing{}, Space{}
@@ -48,6 +49,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestLeaderOf(t *testing.T) {
+	t.Parallel()
 	err := syncproto.Fail(syncproto.CodeNotLeader, "propose", nil, "leader", "n2", "id", "n2", "address", "10.0.0.2:7001")
 	if id, addr := LeaderOf(err); id != "n2" || addr != "10.0.0.2:7001" {
 		t.Errorf("%s, %s", id, addr)
@@ -61,6 +63,7 @@ func TestLeaderOf(t *testing.T) {
 
 // TestRaftLog: raft's own talk is on debug level, what an operator may act upon on warn.
 func TestRaftLog(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	l := newRaftLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	h := l.Named("wal").With("peer", "n2")

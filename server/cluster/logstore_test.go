@@ -17,6 +17,7 @@ func noFault(t interface{ Errorf(string, ...any) }) func(error) {
 // TestWatchedLog checks the watched log against a plain map of sizes, over appends,
 // compaction from the front, truncation of the tail and restarts.
 func TestWatchedLog(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		inner := memLog{raft.NewInmemStore()}
 		w, err := watchLog(inner, noFault(t))
@@ -94,6 +95,7 @@ func compareSizes(t *rapid.T, w *watchedLog, sizes map[uint64]int64, first, last
 // TestSizesAfterRestart: the sizes of entries that were there before are an estimate from
 // a sample.
 func TestSizesAfterRestart(t *testing.T) {
+	t.Parallel()
 	inner := filledLog(t, 101, 1100)
 	w, err := watchLog(inner, noFault(t))
 	if err != nil {
@@ -109,6 +111,7 @@ func TestSizesAfterRestart(t *testing.T) {
 
 // TestDeletedEntriesAreGone: see watchedLog.GetLog.
 func TestDeletedEntriesAreGone(t *testing.T) {
+	t.Parallel()
 	store, err := openLog(t.TempDir(), 1<<20, newRaftLog(discard()))
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +152,7 @@ func (failingLog) SetUint64([]byte, uint64) error { return errFull }
 // TestFullDiskStopsTheNode: after a write that failed nobody knows what is on disk, so it
 // is not tried again.
 func TestFullDiskStopsTheNode(t *testing.T) {
+	t.Parallel()
 	for what, do := range map[string]func(*watchedLog) error{
 		"append":   func(w *watchedLog) error { return w.StoreLog(&raft.Log{Index: 1}) },
 		"truncate": func(w *watchedLog) error { return w.DeleteRange(1, 1) },
@@ -174,6 +178,7 @@ func TestFullDiskStopsTheNode(t *testing.T) {
 // TestLeaderWithFullDisk: the same in a running node: the proposer does not know, the node
 // ends, and after a restart with space all is well.
 func TestLeaderWithFullDisk(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()

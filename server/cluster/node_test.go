@@ -20,6 +20,7 @@ import (
 // TestThreeNodes is the life of a cluster: it grows, commits, loses its leader, goes on,
 // and takes the old one back. Every entry is applied once on every replica.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	before, after := numbered("a", 20), numbered("b", 20)
@@ -39,6 +40,7 @@ func TestThreeNodes(t *testing.T) {
 // TestAllAtOnce: all nodes die and come back; nothing acknowledged is gone, though no
 // machine had synced anything.
 func TestAllAtOnce(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	items := numbered("a", 10)
@@ -57,6 +59,7 @@ func TestAllAtOnce(t *testing.T) {
 // TestReplay: after a restart raft applies old entries again; the machine tells them by
 // their index.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	items := numbered("a", 5)
@@ -70,6 +73,7 @@ func TestReplay(t *testing.T) {
 }
 
 func TestProposeGivesResults(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	n := r.leader().node
@@ -84,6 +88,7 @@ func TestProposeGivesResults(t *testing.T) {
 }
 
 func TestProposeRefuses(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2")
 	leader := r.leader()
@@ -129,6 +134,7 @@ func TestProposeRefuses(t *testing.T) {
 // TestUnknownOutcome: a leader that loses its followers cannot say what becomes of an
 // entry. Sent again later it is there, at least once.
 func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	r.propose("a")
@@ -157,6 +163,7 @@ func TestUnknownOutcome(t *testing.T) {
 
 // TestManyProposers: entries of many callers all arrive, each once.
 func TestManyProposers(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	n := r.leader().node
@@ -180,6 +187,7 @@ func TestManyProposers(t *testing.T) {
 // TestLead: the owner hears of a lead when all that was committed is applied, and of its
 // end.
 func TestLead(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2")
 	first := r.leader()
@@ -205,6 +213,7 @@ func TestLead(t *testing.T) {
 // TestLeadWaitsForApplied: a node that leads, but has not applied yet what its predecessor
 // committed, must not answer for it.
 func TestLeadWaitsForApplied(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	n2 := r.add("n2")
@@ -236,6 +245,7 @@ func TestLeadWaitsForApplied(t *testing.T) {
 }
 
 func TestTransferRefuses(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2")
 	leader := r.leader()
@@ -251,6 +261,7 @@ func TestTransferRefuses(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	r.proposeAll(numbered("a", 3))
@@ -292,6 +303,7 @@ func TestMembers(t *testing.T) {
 
 // TestRunHandsOver: a leader that is told to stop lets another one lead first.
 func TestRunHandsOver(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1", "n2", "n3")
 	r.propose("a")
@@ -317,6 +329,7 @@ func TestRunHandsOver(t *testing.T) {
 // TestApplyFault: a replica that cannot apply an entry stops, applies nothing more, takes
 // no snapshot, and goes on where it was once its disk is well.
 func TestApplyFault(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -343,6 +356,7 @@ func TestApplyFault(t *testing.T) {
 
 // TestNothingReadableOnDisk: neither log nor snapshot shows what was proposed.
 func TestNothingReadableOnDisk(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -371,6 +385,7 @@ func TestNothingReadableOnDisk(t *testing.T) {
 
 // TestWrongDataKey: a node with another key says so, and applies nothing.
 func TestWrongDataKey(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	r.propose("a")
@@ -388,6 +403,7 @@ func TestWrongDataKey(t *testing.T) {
 
 // TestOpenedTwice: a second process on the same folder must not wait for ever.
 func TestOpenedTwice(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	cfg := r.nodes["n1"].config()
@@ -397,6 +413,7 @@ func TestOpenedTwice(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	m := r.add("n1")
 	taken := r.add("n2").start()

@@ -77,6 +77,7 @@ func (r *road) seen() []string {
 // TestNaturalBatching: an item leaves at once while there is a free flight; what comes
 // meanwhile leaves together.
 func TestNaturalBatching(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoad()
 		p := newProposer(r.propose, lines(Pool{Flights: 2}))
@@ -115,6 +116,7 @@ func TestNaturalBatching(t *testing.T) {
 // TestPoolLimits: entries keep to their limits, whatever the items' sizes, no item is lost
 // or doubled, and each caller gets its own result.
 func TestPoolLimits(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		pool := lines(Pool{
 			MaxBytes: rapid.IntRange(40, 200).Draw(t, "bytes"), Overhead: 1,
@@ -160,6 +162,7 @@ func TestPoolLimits(t *testing.T) {
 }
 
 func TestSubmitRefuses(t *testing.T) {
+	t.Parallel()
 	p := newProposer(newRoad().propose, lines(Pool{MaxBytes: 20, Overhead: 10, Waiting: 1}))
 	_, _, err := p.Submit(context.Background(), make([]byte, 11))
 	wantCode(t, "an item that no entry can hold", err, syncproto.CodeEntryTooLarge)
@@ -180,6 +183,7 @@ func TestSubmitRefuses(t *testing.T) {
 // TestSubmitGivenUp: who goes before the item has left knows that nothing happens; who
 // goes later does not.
 func TestSubmitGivenUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoad()
 		p := newProposer(r.propose, lines(Pool{Flights: 1}))
@@ -212,6 +216,7 @@ func TestSubmitGivenUp(t *testing.T) {
 
 // TestFlightFails: everybody in an entry gets its error, and the next ones fly on.
 func TestFlightFails(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	ok := lines(Pool{}).Split
 	for _, row := range []struct {
@@ -264,6 +269,7 @@ func TestFlightFails(t *testing.T) {
 
 // TestProposerOnNode runs the real thing: many callers, few entries.
 func TestProposerOnNode(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	n := r.leader().node

@@ -24,6 +24,7 @@ func recoverAlone(m *member, logID string, entries ...string) (*Recovered, error
 // TestRecover: one node of three goes on alone with all that it had, and what was to be
 // written first stands first. A crash in the middle is a recovery made twice.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		why      string
 		snapshot bool
@@ -86,6 +87,7 @@ func TestRecover(t *testing.T) {
 
 // TestRecoverNothing: an empty folder is no node that could be recovered.
 func TestRecoverNothing(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	_, err := recoverAlone(r.add("a"), "two", "first")
 	wantCode(t, "an empty folder", err, syncproto.CodeNothingToRecover)
@@ -93,6 +95,7 @@ func TestRecoverNothing(t *testing.T) {
 
 // TestRecoverWhileRunning: the folder of a node that runs is left alone.
 func TestRecoverWhileRunning(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("a")
 	_, err := recoverAlone(r.nodes["a"], "two")
@@ -103,6 +106,7 @@ func TestRecoverWhileRunning(t *testing.T) {
 // themselves, with entries of their own and a higher term. They never reach the one that was
 // recovered: without the log's new id they overwrite it.
 func TestRecoveredIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("a", "b", "c")
 	r.proposeAll(numbered("x", 5))

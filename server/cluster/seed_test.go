@@ -12,6 +12,7 @@ import (
 // TestSeed: a cluster that begins with a state that it never had in its log. The state
 // stays through restarts, and members that join have it too.
 func TestSeed(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	n1 := r.add("n1")
 	n1.machine.state = []toyEntry{{SeedIndex, "all that was restored"}}
@@ -36,6 +37,7 @@ func TestSeed(t *testing.T) {
 
 // TestSeedNeedsItsIndex: at 0 a new node would be taken for one that has the state.
 func TestSeedNeedsItsIndex(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	n1 := r.add("n1")
 	if err := Seed(n1.config(), "127.0.0.1:1", n1.machine); err == nil {
@@ -46,6 +48,7 @@ func TestSeedNeedsItsIndex(t *testing.T) {
 // TestEntries: what comes out is what went in, without raft's own entries, and what was cut
 // off in front is said to be.
 func TestEntries(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.space.TrailingBytes = 1
 	r.cluster("n1")

@@ -24,6 +24,7 @@ func takeSnapshot(t *testing.T, m *member) {
 // TestSnapshotOrder: the machine is durable before a snapshot reports success, and what
 // was pinned is let go.
 func TestSnapshotOrder(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -42,6 +43,7 @@ func TestSnapshotOrder(t *testing.T) {
 // TestSnapshotBehindMemberChange: a change of members is no entry of the machine's, and a
 // snapshot must not wait for one.
 func TestSnapshotBehindMemberChange(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -55,6 +57,7 @@ func TestSnapshotBehindMemberChange(t *testing.T) {
 // TestSyncFails: a state that cannot be made durable ends the node, and there is no
 // snapshot by which raft could drop the entries.
 func TestSyncFails(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -77,6 +80,7 @@ func TestSyncFails(t *testing.T) {
 // counts these as applied and never replays them; the node notices and restores. (Without
 // catchUp in start.go this fails.)
 func TestLostTail(t *testing.T) {
+	t.Parallel()
 	items := numbered("a", 15)
 	for _, row := range []struct {
 		why          string
@@ -108,6 +112,7 @@ func TestLostTail(t *testing.T) {
 // TestInstall: a node that comes late gets a snapshot, because the log no longer goes back
 // to the beginning; it restarts on it, and a further one installs over an old state.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.space.TrailingBytes = 1 // keep nothing behind a snapshot
 	r.cluster("n1")
@@ -147,6 +152,7 @@ func TestInstall(t *testing.T) {
 // TestSnapshotDamaged: a node that needs its snapshot and cannot read it does not start,
 // for a damaged file as for a wrong key; one that does not need it starts.
 func TestSnapshotDamaged(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	r.cluster("n1")
 	m := r.leader()
@@ -180,6 +186,7 @@ func TestSnapshotDamaged(t *testing.T) {
 
 // TestCompactBySize: snapshots are taken by bytes of log, and the log is cut behind them.
 func TestCompactBySize(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	m := r.add("n1")
 	cfg := m.config()
@@ -208,6 +215,7 @@ func TestCompactBySize(t *testing.T) {
 // TestRestoreDropsPin: when another node's snapshot arrives while one of ours is pinned,
 // ours is let go first; writing it then fails, and nothing waits for anything.
 func TestRestoreDropsPin(t *testing.T) {
+	t.Parallel()
 	m := &toy{}
 	s, want := newTestShell(t, m)
 	applyAll(t, s, "a", "b")
@@ -230,6 +238,7 @@ func TestRestoreDropsPin(t *testing.T) {
 
 // TestRestoreWaitsForWriting: a snapshot that is being written is finished first.
 func TestRestoreWaitsForWriting(t *testing.T) {
+	t.Parallel()
 	m := &toy{block: make(chan struct{})}
 	s, other := newTestShell(t, m)
 	applyAll(t, s, "a", "b")
@@ -256,6 +265,7 @@ func TestRestoreWaitsForWriting(t *testing.T) {
 
 // TestRestoreRefusesDamage: whatever is wrong with a snapshot, the state stays.
 func TestRestoreRefusesDamage(t *testing.T) {
+	t.Parallel()
 	m := &toy{}
 	s, good := newTestShell(t, m)
 	applyAll(t, s, "a")
@@ -279,6 +289,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 
 // TestBrokenShellDoesNothing: behind an entry that could not be applied, nothing is.
 func TestBrokenShellDoesNothing(t *testing.T) {
+	t.Parallel()
 	m := &toy{poison: "b"}
 	s, other := newTestShell(t, m)
 	var faults []error

@@ -37,6 +37,7 @@ func at(index uint64) *toy {
 
 // TestCheckState: every way in which log, snapshot and machine can stand to each other.
 func TestCheckState(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		why          string
 		first, last  uint64 // of the log; 0, 0: empty

@@ -79,6 +79,7 @@ func dial(s *streams, to *streams) error {
 
 // TestStreams: who gets through to a node, and who does not.
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	r, other := newRing(t), newRing(t)
 	server := layer(t, r, nil)
 	echo(t, server)
@@ -110,6 +111,7 @@ func TestStreams(t *testing.T) {
 
 // TestAdmit: the owner has a say about each node.
 func TestAdmit(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	var asked []string
 	server := layer(t, r, func(c *Config) {
@@ -130,6 +132,7 @@ func TestAdmit(t *testing.T) {
 
 // TestSilentClient: a client that says nothing keeps nobody else waiting.
 func TestSilentClient(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	server := layer(t, r, func(c *Config) { c.Timing.Transport = 200 * time.Millisecond })
 	echo(t, server)
@@ -151,6 +154,7 @@ func TestSilentClient(t *testing.T) {
 
 // TestCloseEndsConnections: a node that stops leaves no connection behind, on either end.
 func TestCloseEndsConnections(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	server, client := layer(t, r, nil), layer(t, r, nil)
 	echo(t, server)
@@ -178,6 +182,7 @@ func TestCloseEndsConnections(t *testing.T) {
 }
 
 func TestAdvertise(t *testing.T) {
+	t.Parallel()
 	r := newRing(t)
 	s := layer(t, r, func(c *Config) { c.Advertise = "centre-1.example:7001" })
 	if s.Addr().String() != "centre-1.example:7001" || s.Addr().Network() != "tcp" {
