@@ -136,6 +136,7 @@ func certificate(t *testing.T, dir string) (*x509.Certificate, tlsid.Identity) {
 // agent and the real centre over TLS. They sync, rules go by the centre's day where that is
 // later, what is saved is delivered, and the certificates are renewed.
 func TestAwayForYears(t *testing.T) {
+	t.Parallel()
 	base, then := t.TempDir(), time.Now().AddDate(-13, 0, 0)
 	c := &awayCentre{t: t, dir: filepath.Join(base, "n1")}
 	cfg := server.Config{ID: "n1", City: "test", Listen: loopback(t), Raft: loopback(t), Heartbeat: "50ms"}
@@ -198,6 +199,7 @@ func TestAwayForYears(t *testing.T) {
 // the sync ends with the code of a revocation, everything stays saved, and it gets nothing
 // that the union's other PC enters, which goes on as before.
 func TestRevokedPC(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	c := &awayCentre{t: t, dir: filepath.Join(base, "n1")}
 	cfg := server.Config{ID: "n1", City: "test", Listen: loopback(t), Raft: loopback(t), Heartbeat: "50ms"}

@@ -12,6 +12,7 @@ import (
 // TestStick: a clerk's PC that has no network after its enrolment delivers by stick, through
 // another PC that carries it, and gets its receipt; the counts at the centre have it.
 func TestStick(t *testing.T) {
+	t.Parallel()
 	c := newCity(t, 1, testcity.Options{Counties: 2, Unions: 2, Members: 30})
 	c.enrol(c.centre.Any())
 	clerk, carrier := c.pcs[0], c.pcs[1]

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,10 @@ import (
 // programs are built once for all tests.
 var programs proc.Programs
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	fail := func(err error) int {
@@ -35,6 +39,11 @@ func buildAndRun(m *testing.M) int {
 	}
 	if programs, err = proc.Build(context.Background(), root, dir); err != nil {
 		return fail(err)
+	}
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // much of it waits for disks and elections
+		if err := f.Value.Set("4"); err != nil {
+			return fail(err)
+		}
 	}
 	return m.Run()
 }
@@ -60,6 +69,12 @@ type pc struct {
 
 // newCity starts a centre of some nodes and loads the tree of a made-up city.
 func newCity(t *testing.T, nodes int, o testcity.Options) *city {
+	t.Helper()
+	return newCityOf(t, programs, nodes, o)
+}
+
+// newCityOf is newCity with other programs for the centre.
+func newCityOf(t *testing.T, programs proc.Programs, nodes int, o testcity.Options) *city {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	t.Cleanup(cancel)

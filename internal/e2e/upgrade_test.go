@@ -33,6 +33,7 @@ func (c *city) cluster(at *proc.Node) (st clusterStatus) {
 // this one, while a PC exchanges without a pause. No exchange fails. The level begins with the
 // last node, not before; from then on the older program refuses to start, and says why.
 func TestRollingUpgrade(t *testing.T) {
+	t.Parallel()
 	root, err := proc.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -41,10 +42,7 @@ func TestRollingUpgrade(t *testing.T) {
 	if err := proc.BuildServer(t.Context(), root, older, "-X unionsync/server/ledger.levelLimit=1"); err != nil {
 		t.Fatal(err)
 	}
-	both := programs
-	defer func() { programs = both }()
-	programs.Server = older
-	c := newCity(t, 3, testcity.Options{Counties: 1, Unions: 1, Members: 12})
+	c := newCityOf(t, proc.Programs{Agent: programs.Agent, Server: older}, 3, testcity.Options{Counties: 1, Unions: 1, Members: 12})
 	nodes := c.centre.Nodes
 	c.pcs = []*pc{{Agent: c.newPC(c.model.Rosters[0].Union, nodes[0].URL()), roster: &c.model.Rosters[0]}}
 	for i, n := range nodes {
@@ -56,7 +54,7 @@ func TestRollingUpgrade(t *testing.T) {
 			if err := n.Stop(); err != nil {
 				return err
 			}
-			n.Use(both.Server)
+			n.Use(programs.Server)
 			if err := n.Start(c.ctx); err != nil {
 				return err
 			}
@@ -79,7 +77,7 @@ func TestRollingUpgrade(t *testing.T) {
 	if c.do(err); r.Failure().Code != 621 {
 		t.Fatalf("the older program: %+v", r)
 	}
-	back.Use(both.Server)
+	back.Use(programs.Server)
 	c.do(back.Start(c.ctx))
 	c.do(c.centre.Level(c.ctx))
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,4 +135,34 @@ func TestConcurrentFirstUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestOwnFilesAreReadOnce: the files that the program was built with give the very set that it
+// has, one byte more gives another; neither shares its bytes with the caller.
+func TestOwnFilesAreReadOnce(t *testing.T) {
+	files := map[string][]byte{}
+	for _, f := range kind.Embedded().Files() {
+		files[f.Name] = slices.Clone(f.Data)
+	}
+	if s, err := kind.LoadFiles(files); err != nil || s != kind.Embedded() {
+		t.Errorf("the same files give another set: %v", err)
+	}
+	own := kind.Embedded().Files()[0]
+	f, err := kind.ReadFile(own.Name, own.Data)
+	if err != nil || f.Kind != own.Kind || f.Version != own.Version || &f.Data[0] == &own.Data[0] {
+		t.Errorf("%s version %d, %v", f.Kind, f.Version, err)
+	}
+	files["another.yaml"] = []byte("kind: another\n")
+	if s, err := kind.LoadFiles(files); s == kind.Embedded() {
+		t.Errorf("more files give the same set: %v", err)
+	}
+	delete(files, "another.yaml")
+	files[own.Name] = append(files[own.Name], '\n')
+	if s, err := kind.LoadFiles(files); err != nil || s == kind.Embedded() {
+		t.Errorf("other files give the same set: %v", err)
+	}
+	delete(files, own.Name)
+	if s, err := kind.LoadFiles(files); s == kind.Embedded() {
+		t.Errorf("fewer files give the same set: %v", err)
+	}
 }
