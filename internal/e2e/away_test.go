@@ -134,7 +134,8 @@ func certificate(t *testing.T, dir string) (*x509.Certificate, tlsid.Identity) {
 // TestAwayForYears: PCs that were enrolled thirteen years ago, and whose certificates, like
 // the node's, ended three years ago, come back with clocks in 2010 and in 2090: the real
 // agent and the real centre over TLS. They sync, rules go by the centre's day where that is
-// later, what is saved is delivered, and the certificates are renewed.
+// later, what is saved is delivered, and the certificates are renewed. A code that was not used
+// then opens nothing now.
 func TestAwayForYears(t *testing.T) {
 	t.Parallel()
 	base, then := t.TempDir(), time.Now().AddDate(-13, 0, 0)
@@ -158,9 +159,13 @@ func TestAwayForYears(t *testing.T) {
 			t.Fatalf("%s: a certificate until %v of %v", why, cert.NotAfter, id.Unions)
 		}
 	}
+	old := c.code("330702-00001")
 	c.stop()
 	c.start(time.Now)
 	defer func() { c.stop() }()
+	if _, err := awayPC(t, filepath.Join(base, "late"), time.Now).Enrol(t.Context(), c.api, old); syncproto.CodeOf(err) != syncproto.CodeEnrolExpired {
+		t.Errorf("a code of thirteen years ago: %v", err)
+	}
 	for why, at := range clocks {
 		a := awayPC(t, filepath.Join(base, why), clock(at))
 		if r, err := a.Sync(t.Context(), "", nil); err != nil || !r.Complete {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,7 +33,6 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	c := newCity(t, 1, testcity.Options{Counties: 2, Unions: 2, Members: 6, Twice: -1, Transfers: -1, Ended: -1})
 	other := newCity(t, 1, testcity.Options{Counties: 2, Unions: 2, Members: 6})
-	early := c.newExpiring()
 	c.enrol(c.centre.Nodes[0])
 	c.enter(0, 0)
 	c.syncAll()
@@ -56,7 +54,6 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	c.badTree()
-	c.badExpired(early)
 	c.syncAll()
 	c.check() // all is as before
 }
@@ -207,43 +204,5 @@ func (c *city) badOperators(other *city) []bad {
 		{"an unknown dimension", c.server("counts", "--by", "height"), exitInput, 804},
 		{"a day of no calendar", c.server("counts", "--day", "2026-02-30"), exitInput, 807},
 		{"a node with another city's key", join, exitRefused, 410},
-	}
-}
-
-// expiring is a code that lives as short as one can: a minute.
-type expiring struct {
-	Code    string
-	Expires int64
-}
-
-// newExpiring makes such a code early in a test, so that it has expired later.
-func (c *city) newExpiring() (e expiring) {
-	c.Helper()
-	c.do(c.centre.Nodes[0].Ask(c.ctx, &e, "enrol", c.model.Rosters[0].Union, "--valid", "1m"))
-	return e
-}
-
-// badExpired waits until the centre's clock is past the code's time; then it opens nothing.
-func (c *city) badExpired(e expiring) {
-	c.Helper()
-	node := c.centre.Nodes[0]
-	var before proc.NodeStatus
-	c.do(proc.Poll(c.ctx, "the code to expire", func() (err error) {
-		before, err = node.Status(c.ctx)
-		if err == nil && before.Time <= e.Expires {
-			err = fmt.Errorf("the centre's clock is %d s before it", e.Expires-before.Time)
-		}
-		return err
-	}))
-	a := proc.NewAgent(programs, c.model.Rosters[0].Union, filepath.Join(c.TempDir(), "pc"))
-	r, err := a.Run(c.ctx, "enrol", "--centre", node.URL(), "--code", e.Code)
-	c.do(err)
-	if f := r.Failure(); r.Status != exitRefused || f.Code != 404 || f.Sentence == "" {
-		c.Errorf("an expired code: status %d, %+v", r.Status, f)
-	}
-	after, err := node.Status(c.ctx)
-	c.do(err)
-	if after.Devices != before.Devices {
-		c.Errorf("an expired code: %d devices before, %d after", before.Devices, after.Devices)
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// pollEvery is how long [Poll] waits before it looks again.
-const pollEvery = 50 * time.Millisecond
+// pollEvery is how long [Poll] waits before it looks again: most looks start programs, which
+// must not take the processors from what is waited for.
+const pollEvery = 200 * time.Millisecond
 
 // errNotYet is for looks that only have to say that it is too early.
 var errNotYet = errors.New("not yet")
