@@ -1976,8 +1976,11 @@ type Device struct {
 	Certificate []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	Revocation  *Revocation            `protobuf:"bytes,6,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	// Changes and bytes taken in since it was revoked: held, within a quota.
-	HeldChanges   uint32 `protobuf:"varint,7,opt,name=held_changes,json=heldChanges,proto3" json:"held_changes,omitempty"`
-	HeldBytes     uint64 `protobuf:"varint,8,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	HeldChanges uint32 `protobuf:"varint,7,opt,name=held_changes,json=heldChanges,proto3" json:"held_changes,omitempty"`
+	HeldBytes   uint64 `protobuf:"varint,8,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	// The life of the centre in which a code made it a device, so that it has nothing of an
+	// older one; 0: the first life, or not known, as when a restore took it in again.
+	Life          uint32 `protobuf:"varint,9,opt,name=life,proto3" json:"life,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2064,6 +2067,13 @@ func (x *Device) GetHeldChanges() uint32 {
 func (x *Device) GetHeldBytes() uint64 {
 	if x != nil {
 		return x.HeldBytes
+	}
+	return 0
+}
+
+func (x *Device) GetLife() uint32 {
+	if x != nil {
+		return x.Life
 	}
 	return 0
 }
@@ -2788,7 +2798,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x10\n" +
 	"\x03sum\x18\x04 \x01(\fR\x03sum\x12\x12\n" +
-	"\x04next\x18\x05 \x01(\fR\x04next\"\x9a\x02\n" +
+	"\x04next\x18\x05 \x01(\fR\x04next\"\xae\x02\n" +
 	"\x06Device\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
@@ -2801,7 +2811,8 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"revocation\x12!\n" +
 	"\fheld_changes\x18\a \x01(\rR\vheldChanges\x12\x1d\n" +
 	"\n" +
-	"held_bytes\x18\b \x01(\x04R\theldBytes\"S\n" +
+	"held_bytes\x18\b \x01(\x04R\theldBytes\x12\x12\n" +
+	"\x04life\x18\t \x01(\rR\x04life\"S\n" +
 	"\tCodeState\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
 	"\aexpires\x18\x02 \x01(\x03R\aexpires\x12\x16\n" +
