@@ -6,7 +6,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"unionsync/server/ledger/entrypb"
-	"unionsync/syncproto"
 )
 
 // confirmSeconds is how long, by the log's time, a new life waits for the devices that may
@@ -51,7 +50,7 @@ func (l *Ledger) Reconfirming() (out Reconfirming, err error) {
 			if _, err := getMessage(r.txn, keyContact(union, k[1:]), s); err != nil {
 				return err
 			}
-			if syncproto.Position(s.GetLast().GetProvedCursor()).Generation() != out.Life {
+			if s.GetEqualIn() != own.GetNumber() {
 				out.Unions[union] = true
 			}
 		}
@@ -60,8 +59,8 @@ func (l *Ledger) Reconfirming() (out Reconfirming, err error) {
 	return out, err
 }
 
-// Unconfirmed gives the unions whose newest cases people are not asked about yet, because what
-// is sent again may settle them: those of [Ledger.Reconfirming], up to 14 days. A person who
+// Unconfirmed gives the unions whose cases people are not asked about yet, because what is sent
+// again may settle them, or settled them before: those of [Ledger.Reconfirming], up to 14 days. A person who
 // is asked in vain is better than one who is never asked.
 func (l *Ledger) Unconfirmed() (map[string]bool, error) {
 	r, err := l.Reconfirming()
@@ -69,21 +68,4 @@ func (l *Ledger) Unconfirmed() (map[string]bool, error) {
 		return nil, err
 	}
 	return r.Unions, nil
-}
-
-// OpenedAbove reports whether an open case was opened above the base of the newest life: by
-// what was sent again, or by what has come since. What stood there before is not of it.
-func (v *View) OpenedAbove(c *Case) (bool, error) {
-	life := new(entrypb.Generation)
-	if _, err := getMessage(v.r.txn, keyGeneration(v.Head().Generation()), life); err != nil {
-		return false, err
-	}
-	begun := syncproto.MakePosition(v.Head().Generation(), life.GetMoved())
-	for _, d := range c.opened {
-		item, err := v.At(d)
-		if err != nil || item != nil && item.Position <= begun {
-			return false, err
-		}
-	}
-	return !c.Closed, nil
 }

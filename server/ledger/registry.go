@@ -79,6 +79,9 @@ func (a *applier) contact(union string, device []byte, c *entrypb.Contact, now i
 		return err
 	}
 	s.Heard, s.Last = now, c
+	if life := a.meta.GetGeneration(); life > 1 && uint32(syncproto.Position(c.GetProvedCursor()).Generation()) == life {
+		s.EqualIn = life // for good: what it says later can only be of what has come since
+	}
 	if c.GetComplete() {
 		s.Complete = now
 	}

@@ -2139,10 +2139,13 @@ func (x *CodeState) GetDevice() []byte {
 }
 
 type ContactState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Heard         int64                  `protobuf:"varint,1,opt,name=heard,proto3" json:"heard,omitempty"`
-	Complete      int64                  `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
-	Last          *Contact               `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Heard    int64                  `protobuf:"varint,1,opt,name=heard,proto3" json:"heard,omitempty"`
+	Complete int64                  `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
+	Last     *Contact               `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	// The newest life of the centre, but the first, in which it has said that both ends were
+	// equal; 0: none.
+	EqualIn       uint32 `protobuf:"varint,4,opt,name=equal_in,json=equalIn,proto3" json:"equal_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2196,6 +2199,13 @@ func (x *ContactState) GetLast() *Contact {
 		return x.Last
 	}
 	return nil
+}
+
+func (x *ContactState) GetEqualIn() uint32 {
+	if x != nil {
+		return x.EqualIn
+	}
+	return 0
 }
 
 type Tips struct {
@@ -2816,11 +2826,12 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\tCodeState\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
 	"\aexpires\x18\x02 \x01(\x03R\aexpires\x12\x16\n" +
-	"\x06device\x18\x03 \x01(\fR\x06device\"r\n" +
+	"\x06device\x18\x03 \x01(\fR\x06device\"\x8d\x01\n" +
 	"\fContactState\x12\x14\n" +
 	"\x05heard\x18\x01 \x01(\x03R\x05heard\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\x03R\bcomplete\x120\n" +
-	"\x04last\x18\x03 \x01(\v2\x1c.unionsync.ledger.v1.ContactR\x04last\"4\n" +
+	"\x04last\x18\x03 \x01(\v2\x1c.unionsync.ledger.v1.ContactR\x04last\x12\x19\n" +
+	"\bequal_in\x18\x04 \x01(\rR\aequalIn\"4\n" +
 	"\x04Tips\x12,\n" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
