@@ -78,6 +78,14 @@ bench: ## the benchmark program: one line "name value unit" each
 sim: ## the simulation: SEED= UNIONS= NIGHTS= (FEATURES= WORKERS= TRACE=1)
 	@CGO_ENABLED=0 $(GO) run ./internal/sim/play
 
+.PHONY: sim-city
+sim-city: ## the simulation of a city of 200 PCs, restored from last week's backup (SEED= UNIONS=100 a city)
+	@CITY=1 UNIONS=$${UNIONS:-100} CGO_ENABLED=0 $(GO) run ./internal/sim/play
+
+.PHONY: restore-city
+restore-city: ## the same with real agents and a real node, 200 PCs (PCS=): some minutes
+	@PCS=$${PCS:-200} $(GO) test ./internal/restorecity -count=1 -timeout 60m -v
+
 .PHONY: sim-long
 sim-long: ## at least 10,000 union-years of it, 2,500 worlds with a seed each
 	@UNIONS=$${UNIONS:-10000} CGO_ENABLED=0 $(GO) run ./internal/sim/play

@@ -15,6 +15,7 @@ import (
 
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/rpc/wire"
+	"unionsync/server/archive"
 	"unionsync/server/cluster"
 	"unionsync/server/ledger"
 	"unionsync/server/ledger/entrypb"
@@ -44,7 +45,8 @@ type Recovered struct {
 //
 //  1. Another log id is noted: from here on the old members are not spoken to. A crash
 //     leaves a node without a majority; the recovery is made again.
-//  2. What stands in the log is applied, the entries of the new life are appended.
+//  2. What stands in the log is applied, the archive gets the entry of the new life, and the
+//     entries are appended.
 //  3. A snapshot with the new member list is written. Commit point: the node can lead.
 //
 // Agents never meet the recovered state without its new generation: it is part of step 3.
@@ -76,6 +78,8 @@ type recovery struct {
 	own   *trust.Node
 	l     *ledger.Ledger
 	logID []byte
+	vault *archive.Writer       // nil: no archive is kept
+	kept  []*entrypb.Generation // the lives that it knows
 	out   Recovered
 }
 
@@ -85,6 +89,9 @@ func (r *recovery) run(ctx context.Context) (*Recovered, error) {
 	}
 	if !r.how.AcceptLoss {
 		return nil, syncproto.Fail(syncproto.CodeRecoverLoss, "recover", nil)
+	}
+	if err := r.askArchive(ctx); err != nil {
+		return nil, err
 	}
 	cfg, err := clusterConfig(r.opt, r.own)
 	if err != nil {
@@ -98,7 +105,7 @@ func (r *recovery) run(ctx context.Context) (*Recovered, error) {
 	}
 	cfg.LogID = r.logID
 	r.out.Node = r.own.ID()
-	got, err := cluster.Recover(cfg, machine{r.l}, r.finish)
+	got, err := cluster.Recover(cfg, machine{r.l}, func(was cluster.Recovered) ([][]byte, error) { return r.finish(ctx, was) })
 	if err != nil {
 		return nil, err
 	}
@@ -130,14 +137,28 @@ func (r *recovery) mayRecover(ctx context.Context) error {
 	return nil
 }
 
+// askArchive opens the archive, if one is kept, and reads its list of lives, before anything is
+// changed: without it a number might be given twice. Who has lost the archive too takes it out
+// of server.yaml first.
+func (r *recovery) askArchive(ctx context.Context) (err error) {
+	if r.opt.Config.Backup == "" {
+		return nil
+	}
+	if r.vault, err = writerFor(r.own, r.opt.Config, r.opt.env()); err != nil {
+		return err
+	}
+	r.kept, err = r.vault.Lives(ctx)
+	return err
+}
+
 // finish makes the first entries of the new life, when all that the log had is applied: the
 // other nodes are gone, and a generation begins whose base is all that is here.
-func (r *recovery) finish(was cluster.Recovered) ([][]byte, error) {
+func (r *recovery) finish(ctx context.Context, was cluster.Recovered) ([][]byte, error) {
 	if !r.l.Ready() {
 		return nil, syncproto.Fail(syncproto.CodeNothingToRecover, "recover", nil)
 	}
 	now := max(r.opt.World.Now().Unix(), r.l.Time())
-	gen, err := r.generation(now)
+	gen, err := r.generation(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -181,12 +202,19 @@ func (r *recovery) lost(members []cluster.Server) ([]string, error) {
 	return out, nil
 }
 
-func (r *recovery) generation(now int64) (*entrypb.NewGeneration, error) {
-	lives, err := r.l.Lineage()
+func (r *recovery) generation(ctx context.Context, now int64) (*entrypb.NewGeneration, error) {
+	own, err := r.l.Lineage()
 	if err != nil {
 		return nil, err
 	}
-	newest := lives.Newest().Number
+	all, n := own, &entrypb.NewGeneration{Time: now, LogId: r.logID}
+	for _, e := range r.kept {
+		var fresh bool
+		if all, fresh = all.With(ledger.Generation(e)); fresh {
+			n.Learned = append(n.Learned, e)
+		}
+	}
+	newest := all.Newest().Number
 	if newest == math.MaxUint16 {
 		return nil, fmt.Errorf("recover: %w", errors.New("no number is left for a generation"))
 	}
@@ -194,16 +222,13 @@ func (r *recovery) generation(now int64) (*entrypb.NewGeneration, error) {
 	if _, err := io.ReadFull(r.opt.World.Rand, random); err != nil {
 		return nil, fmt.Errorf("recover: %w", err)
 	}
-	operator := r.how.Operator
-	if operator == "" {
-		operator = r.own.ID()
-	}
-	gen := syncproto.Generation{
-		Number: newest + 1, Random: binary.BigEndian.Uint64(random), Base: r.l.Head(), Operator: operator, Reason: r.how.Reason,
-	}
+	gen := syncproto.Generation{Number: newest + 1, Random: binary.BigEndian.Uint64(random), Base: own.Certain(r.l.Head(), all),
+		Operator: orElse(r.how.Operator, r.own.ID()), Reason: r.how.Reason}
+	n.Next = &entrypb.Generation{Number: uint32(gen.Number), Random: gen.Random, Base: uint64(gen.Base), Operator: gen.Operator,
+		Reason: gen.Reason, Signature: r.own.City.Sign(syncproto.DomainGeneration, gen.Message())}
 	r.out.Generation, r.out.Base = int(gen.Number), gen.Base.String()
-	return &entrypb.NewGeneration{Time: now, LogId: r.logID, Next: &entrypb.Generation{
-		Number: uint32(gen.Number), Random: gen.Random, Base: uint64(gen.Base), Operator: gen.Operator, Reason: gen.Reason,
-		Signature: r.own.City.Sign(syncproto.DomainGeneration, gen.Message()),
-	}}, nil
+	if r.vault == nil {
+		return n, nil
+	}
+	return n, r.vault.KeepLives(ctx, n.Next)
 }

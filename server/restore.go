@@ -267,7 +267,7 @@ func (r *restore) entry() (*entrypb.NewGeneration, error) {
 		return nil, errors.New("begin generation: no number is left")
 	}
 	g := syncproto.Generation{
-		Number: all.Newest().Number + 1, Random: binary.BigEndian.Uint64(random), Base: baseFor(own, all, r.out.Position),
+		Number: all.Newest().Number + 1, Random: binary.BigEndian.Uint64(random), Base: own.Certain(r.out.Position, all),
 		Operator: orElse(r.how.Operator, r.c.ID), Reason: orElse(r.how.Reason, "restored"),
 	}
 	n := &entrypb.NewGeneration{Time: max(r.w.Now().Unix(), r.ledger.Time()), Next: &entrypb.Generation{
@@ -287,25 +287,6 @@ func orElse(a, b string) string {
 		return a
 	}
 	return b
-}
-
-// baseFor gives the last position that a state up to head keeps. A number that was given to
-// two lives is not certain: of such a one nothing is kept.
-func baseFor(own, all syncproto.Lineage, head syncproto.Position) syncproto.Position {
-	base := head
-	for _, x := range own {
-		last := own.Common(head, syncproto.MakePosition(x.Number, syncproto.MaxPositionCount))
-		twins := 0
-		for _, g := range all {
-			if g.Number == x.Number {
-				twins++
-			}
-		}
-		if last.Generation() == x.Number && last > x.Base && twins > 1 {
-			base = min(base, x.Base)
-		}
-	}
-	return base
 }
 
 // seed begins a raft log of its own with the state: its indexes have nothing to do with those

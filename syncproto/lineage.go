@@ -143,6 +143,26 @@ func newest(history map[uint16]Position) (best Position) {
 	return best
 }
 
+// Certain gives the last position that a log up to head, of these lives, surely is of. A number
+// that all, which l may not know of, gave to two lives is not certain: the same positions were
+// given twice, and of such a life nothing counts.
+func (l Lineage) Certain(head Position, all Lineage) Position {
+	base := head
+	for _, x := range l {
+		last := l.Common(head, MakePosition(x.Number, MaxPositionCount))
+		twins := 0
+		for _, g := range all {
+			if g.Number == x.Number {
+				twins++
+			}
+		}
+		if last.Generation() == x.Number && last > x.Base && twins > 1 {
+			base = min(base, x.Base)
+		}
+	}
+	return base
+}
+
 // Beside gives the newest position that the newest life of l, up to head, has in common with
 // all of others, which l does not know: where a further life goes on from. Of a life whose
 // number is also one of others it takes nothing, for then the same positions were given twice.

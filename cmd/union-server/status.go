@@ -60,6 +60,9 @@ func printStatus(s *clikit.Session, st statusOut) error {
 	if u := st.Unions; u != nil {
 		fields = append(fields, [2]string{s.T("server.unions"), s.T("server.unions_line", "all", fmt.Sprint(u.Grassroots),
 			"fresh", fmt.Sprint(u.Fresh), "late", fmt.Sprint(u.Late), "never", fmt.Sprint(u.Never))})
+		if u.Reconfirming > 0 {
+			fields = append(fields, [2]string{s.T("server.reconfirming"), s.T("server.reconfirming_line", "n", fmt.Sprint(u.Reconfirming))})
+		}
 	}
 	fields = append(fields, [2]string{s.T("server.health_address"), st.Health})
 	if err := s.PrintFields(fields); err != nil {

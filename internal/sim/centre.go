@@ -108,6 +108,9 @@ func (c *centre) apply(m proto.Message) (any, error) {
 // Propose implements gate.Log.
 func (c *centre) Propose(_ context.Context, entry []byte) (first any, err error) {
 	c.index++
+	if c.w.city != nil {
+		c.w.city.streamed(c.index, entry)
+	}
 	before := c.head()
 	for i, l := range c.nodes {
 		res, err := l.Apply(c.index, entry)

@@ -145,7 +145,15 @@ func (w *world) deliver(p *pc, b []byte) (*syncpb.Response, error) {
 	if err := proto.Unmarshal(b, q); err != nil {
 		return nil, w.violate("%s: a request cannot be read: %v", p.name, err)
 	}
-	return w.centre.answer(p, q)
+	r, err := w.centre.answer(p, q)
+	if w.city == nil || err != nil {
+		return r, err
+	}
+	if err := w.centre.gate.Flush(context.Background()); err != nil { // its note counts before the next one comes
+		return nil, err
+	}
+	w.city.tell(w, p, q.GetUnion(), syncproto.Position(q.GetProved().GetCursor()), q.GetProved().GetDigest())
+	return r, nil
 }
 
 func (l *line) cut() error {

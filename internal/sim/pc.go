@@ -34,6 +34,7 @@ type pc struct {
 	cert    []byte
 	kinds   *kind.Set // of its program: newer ones from the next start on
 	revoked bool
+	born    uint16 // the life of the centre that enrolled it
 }
 
 // newPC enrols a PC for some unions and makes their folders.
@@ -45,6 +46,7 @@ func (w *world) newPC(name string, unions []string) (*pc, error) {
 	}
 	p.key = ed25519.NewKeyFromSeed(seed)
 	p.keyID = tlsid.KeyIDOf(p.public()).String()
+	p.born = w.centre.head().Generation()
 	w.pcs = append(w.pcs, p)
 	slices.Sort(unions)
 	cert, err := w.centre.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), w.now, unions...)

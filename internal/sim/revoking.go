@@ -25,6 +25,9 @@ func (w *world) revoke() error {
 	}
 	w.fault("revocation")
 	w.revocations++
+	if w.city != nil {
+		w.city.revoked[p] = w.night
+	}
 	w.trace.line("%s revoked", p.name)
 	for _, x := range w.pcs {
 		x.revoked = x.revoked || string(x.id) == string(p.id)

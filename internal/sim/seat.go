@@ -229,6 +229,9 @@ func (s *seat) exchange() error {
 	if forgotten && err == nil && s.pc.w.silent == wasSilent && !slices.Contains(r.Notices, syncproto.CodeCentreBehind) && !slices.Contains(r.Notices, syncproto.CodeForked) {
 		return s.pc.w.violate("I6 %s: the centre forgot what it gave a receipt for, and nobody is told", s)
 	}
+	if c := s.pc.w.city; err == nil && r.Complete && c != nil && s.pc.w.night <= 2*week {
+		c.heard[s] = s.pc.w.night
+	}
 	if err == nil {
 		return s.adopt() // what was saved midway
 	}

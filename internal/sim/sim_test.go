@@ -58,6 +58,23 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// TestCity plays a small city; `make sim-city` plays one of 200 PCs.
+func TestCity(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			r, err := Run(Options{Seed: 2000 + seed, Unions: 5, Dir: folder(t), Features: Full(), City: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range r.Violations {
+				t.Errorf("night %d: %s", v.Night, v.What)
+			}
+			t.Logf("%s %d faults %v", r.Hash, r.Faults, r.Events)
+		})
+	}
+}
+
 // TestSeedsThatFailedOnce plays the list in testdata.
 func TestSeedsThatFailedOnce(t *testing.T) {
 	f, err := os.Open("testdata/seeds.txt")

@@ -211,7 +211,7 @@ func (w *world) harmed(x *stick) error {
 
 // newcomer enrols another PC in some union, long after the centre began.
 func (w *world) newcomer() error {
-	if len(w.pcs) >= maxPCs || !w.dice.chance(w.habits.newcomer) {
+	if len(w.pcs) >= maxPCs && w.city == nil || !w.dice.chance(w.habits.newcomer) {
 		return nil
 	}
 	w.newcomers++

@@ -20,6 +20,7 @@ type Options struct {
 	Nights   int    // played, over 365 if need be
 	Dir      string // an empty folder, best in memory; removed by whoever made it
 	Features Features
+	City     bool      // three weeks with a restore in them, see city.go: Nights does not count
 	Trace    io.Writer // nil: only the hash is kept
 }
 
@@ -65,6 +66,7 @@ type world struct {
 	events                 map[string]int
 	people                 int // members invented so far
 	peace                  bool
+	city                   *city // nil: a world of the other shape
 }
 
 // begin is the first evening: winter, so that nobody's daylight saving comes in.
@@ -82,7 +84,11 @@ func Run(o Options) (Result, error) {
 	}
 	w.habits = newHabits(roll(o.Seed, "habits"), o.Features)
 	w.trace.line("habits %+v", w.habits)
-	err := w.play()
+	play := w.play
+	if o.City {
+		play = w.playCity
+	}
+	err := play()
 	err = errors.Join(err, w.close())
 	if errors.Is(err, errOver) && len(w.bad) > 0 {
 		err = nil
@@ -120,7 +126,11 @@ func (w *world) found() (err error) {
 		w.codes = append(w.codes, fmt.Sprintf("U%02d", i+1))
 	}
 	for i, code := range w.codes {
-		for k := range one(w.dice, []int{1, 1, 2, 2, 3}) {
+		pcs := []int{1, 1, 2, 2, 3}
+		if w.city != nil {
+			pcs = []int{2}
+		}
+		for k := range one(w.dice, pcs) {
 			unions := []string{code}
 			if k == 0 && i > 0 && w.dice.chance(0.3) {
 				unions = append(unions, w.codes[i-1])

@@ -100,8 +100,9 @@ func TestStreamBeginsAnew(t *testing.T) {
 
 // tampering is something that somebody, or a disk, does to what is kept.
 type tampering struct {
-	why string
-	do  func(t *testing.T, f *folder, backups []*Manifest)
+	why  string
+	says string // what the drill says is not as it was written: the guard meant for it, not a later one
+	do   func(t *testing.T, f *folder, backups []*Manifest)
 }
 
 func (f *folder) mustGet(t *testing.T, name string) []byte {
@@ -152,51 +153,54 @@ func (f *folder) segments(t *testing.T) []string {
 func manifestOf(m *Manifest) string { return backupsDir + m.Name + manifestName }
 
 var tamperings = []tampering{
-	{"a number in the newest manifest", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a number in the newest manifest", "manifest", func(t *testing.T, f *folder, b []*Manifest) {
 		name := manifestOf(b[1])
 		f.mustPut(t, name, bytes.Replace(f.mustGet(t, name), []byte(`"index":`), []byte(`"index":1`), 1))
 	}},
-	{"two parts swapped", func(t *testing.T, f *folder, b []*Manifest) {
+	{"two parts swapped", "part", func(t *testing.T, f *folder, b []*Manifest) {
 		f.swap(t, b[1].at(b[1].Parts[0].Name), b[1].at(b[1].Parts[1].Name))
 	}},
-	{"the last part cut", func(t *testing.T, f *folder, b []*Manifest) {
+	{"the last part cut", "part", func(t *testing.T, f *folder, b []*Manifest) {
 		name := b[1].at(b[1].Parts[len(b[1].Parts)-1].Name)
 		whole := f.mustGet(t, name)
 		f.mustPut(t, name, whole[:len(whole)-1])
 	}},
-	{"the last part gone", func(t *testing.T, f *folder, b []*Manifest) {
+	{"the last part gone", "part", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustDelete(t, b[1].at(b[1].Parts[len(b[1].Parts)-1].Name))
 	}},
-	{"a part of another night", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a part of another night", "part", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustPut(t, b[1].at(b[1].Parts[0].Name), f.mustGet(t, b[0].at(b[0].Parts[0].Name)))
 	}},
-	{"the manifest of another night", func(t *testing.T, f *folder, b []*Manifest) {
+	{"the manifest of another night", "manifest", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustPut(t, manifestOf(b[1]), f.mustGet(t, manifestOf(b[0])))
 	}},
-	{"a bit of an older backup", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a bit of an older backup", "part", func(t *testing.T, f *folder, b []*Manifest) {
 		name := b[0].at(b[0].Parts[1].Name)
 		x := f.mustGet(t, name)
 		x[len(x)/2] ^= 1
 		f.mustPut(t, name, x)
 	}},
-	{"a bit of the log", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a bit of the log", "segment", func(t *testing.T, f *folder, b []*Manifest) {
 		name := f.segments(t)[len(f.segments(t))-1]
 		x := f.mustGet(t, name)
 		x[len(x)-9] ^= 1
 		f.mustPut(t, name, x)
 	}},
-	{"a piece of the log gone from its middle", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a piece of the log gone from its middle", "missing", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustDelete(t, f.segments(t)[len(f.segments(t))-2])
 	}},
-	{"the end of the log gone", func(t *testing.T, f *folder, b []*Manifest) {
+	{"the end of the log gone", "missing", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustDelete(t, f.segments(t)[len(f.segments(t))-1])
 	}},
-	{"a life of the centre swapped for another", func(t *testing.T, f *folder, b []*Manifest) {
+	{"a life of the centre swapped for another", "generation", func(t *testing.T, f *folder, b []*Manifest) {
 		f.mustPut(t, livesDir+"00002-000000000000004d.age", f.mustGet(t, livesDir+"00001-000000000000004d.age"))
 	}},
 }
 
-// TestTampering: nothing that is kept can be changed, swapped, cut or mixed unnoticed.
+// TestTampering: nothing that is kept can be changed, swapped, cut or mixed unnoticed. Seen to
+// fail with each guard taken out by itself: the signature of a note, a manifest's name, a part's length
+// and hash, the name of a life; what stands behind a guard (the state's own checksum and digest) would
+// notice most of it later, and is seen by what the drill says.
 func TestTampering(t *testing.T) {
 	c := newCentre(t)
 	f := newFolder(t)
@@ -226,7 +230,11 @@ func TestTampering(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r.OK() || r.Err() == nil {
-				t.Errorf("a drill says that all is well: %+v", r)
+				t.Fatalf("a drill says that all is well: %+v", r)
+			}
+			coded := new(syncproto.Error)
+			if !errors.As(r.Problems[0].Err, &coded) || !strings.HasPrefix(coded.Args["what"], row.says) {
+				t.Errorf("it says that %q is damaged, want %q: %v", coded.Args["what"], row.says, r.Problems[0].Err)
 			}
 		})
 	}

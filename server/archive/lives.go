@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -57,6 +58,26 @@ func (w *Writer) KeepLives(ctx context.Context, lives ...*entrypb.Generation) er
 		}
 	}
 	return nil
+}
+
+// lifePatience is how long the target may take while a life of the centre is begun.
+const lifePatience = 20 * time.Second
+
+// EveryLife gives the entries of all lives that the target has: whoever begins one on a
+// running centre gives it a number above theirs.
+func (k *Keeper) EveryLife(ctx context.Context) ([]*entrypb.Generation, error) {
+	ctx, cancel := context.WithTimeout(ctx, lifePatience)
+	defer cancel()
+	return k.cfg.Writer.Lives(ctx)
+}
+
+// KeepLife keeps the entry of a life that is about to begin, with those that the state knows:
+// after it nobody can give the life's number again, also when what is proposed now is lost with
+// the centre. One that then does not begin costs a number.
+func (k *Keeper) KeepLife(ctx context.Context, next *entrypb.Generation) error {
+	ctx, cancel := context.WithTimeout(ctx, lifePatience)
+	defer cancel()
+	return k.cfg.Writer.KeepLives(ctx, append(k.lives(), next)...)
 }
 
 // Lives gives the entries of every life on the target, ascending. One that cannot be read,

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Answer is a count and what it knows. Its JSON form is stable: fields are added, never
@@ -25,6 +27,9 @@ type Answer struct {
 type Row struct {
 	Keys []Key `json:"keys"` // one for each dimension of By
 	Numbers
+
+	// Of a group of one union: a device of it may still send again what the centre lost.
+	Reconfirming bool `json:"reconfirming,omitempty"`
 }
 
 // Key is a code and what it means.
@@ -54,6 +59,12 @@ type Unions struct {
 	Proved      int     `json:"proved"`     // of the fresh: known to hold the same records as the centre
 	WithinHours float64 `json:"within_hours"`
 	AskedAt     int64   `json:"asked_at"` // Unix seconds
+
+	// Unions, of those that the answer is about, of which a device that was there before the
+	// newest life of the centre has not said since that both ends are equal: it may send again
+	// what a restore lost. Above 0, the total is not certain either.
+	Reconfirming      int   `json:"reconfirming"`
+	ReconfirmingSince int64 `json:"reconfirming_since,omitempty"` // when that life began, Unix seconds; 0: nothing is re-confirmed
 }
 
 // WriteJSON writes the answer as one JSON object.
@@ -109,8 +120,8 @@ func inert(s string) string {
 
 // words are the headings of a table in both languages.
 var words = map[string][]string{
-	"zh": {"会员数", "其中转移中", "保留会籍", "重复未计", "无会籍变动", "合计", "代码"},
-	"en": {"members", "of these in transfer", "retained", "duplicates left out", "without event", "total", "code"},
+	"zh": {"会员数", "其中转移中", "保留会籍", "重复未计", "无会籍变动", "合计", "代码", "恢复后重新确认", "确认中"},
+	"en": {"members", "of these in transfer", "retained", "duplicates left out", "without event", "total", "code", "re-confirming", "yes"},
 }
 
 func wordsOf(lang string) []string {
@@ -124,7 +135,7 @@ func wordsOf(lang string) []string {
 func (a *Answer) Table(lang string) (head []string, rows [][]string) { return a.table(lang, false) }
 
 func (a *Answer) table(lang string, codes bool) (head []string, rows [][]string) {
-	text := wordsOf(lang)
+	text, marks := wordsOf(lang), a.Unions.Reconfirming > 0 && slices.Contains(a.By, ByUnion)
 	last := []string{}
 	for i, d := range a.By {
 		if codes || d == ByUnion { // two unions may have one name
@@ -139,6 +150,13 @@ func (a *Answer) table(lang string, codes bool) (head []string, rows [][]string)
 		head, last = []string{""}, []string{text[5]}
 	}
 	head = append(head, text[:5]...)
+	mark := func(line []string, word string) []string {
+		if marks {
+			return append(line, word)
+		}
+		return line
+	}
+	head = mark(head, text[7])
 	for _, r := range a.Rows {
 		line := []string{}
 		for _, k := range r.Keys {
@@ -147,9 +165,13 @@ func (a *Answer) table(lang string, codes bool) (head []string, rows [][]string)
 			}
 			line = append(line, k.in(lang))
 		}
-		rows = append(rows, append(line, r.cells()...))
+		word := ""
+		if r.Reconfirming {
+			word = text[8]
+		}
+		rows = append(rows, mark(append(line, r.cells()...), word))
 	}
-	return head, append(rows, append(last, a.Total.cells()...))
+	return head, append(rows, mark(append(last, a.Total.cells()...), strconv.Itoa(a.Unions.Reconfirming)))
 }
 
 func (k Key) in(lang string) string {
@@ -167,8 +189,26 @@ func (n Numbers) cells() []string {
 	return out
 }
 
-// Facts gives what the count knows as pairs of label and value, for below a table.
+// Facts gives what the count knows as pairs of label and value, for below a table. That some
+// of it is being re-confirmed comes first.
 func (a *Answer) Facts(lang string) [][2]string {
+	return append(a.reconfirming(lang), a.known(lang)...)
+}
+
+// reconfirming says that the centre may still lack what devices send again; empty: it does not.
+func (a *Answer) reconfirming(lang string) [][2]string {
+	u := a.Unions
+	if u.Reconfirming == 0 {
+		return nil
+	}
+	since := time.Unix(u.ReconfirmingSince, 0).In(china).Format("2006-01-02 15:04")
+	if lang == "en" {
+		return [][2]string{{"unions being re-confirmed since the centre was restored on " + since, strconv.Itoa(u.Reconfirming)}}
+	}
+	return [][2]string{{"市中心于" + since + "恢复后重新确认中的工会", strconv.Itoa(u.Reconfirming)}}
+}
+
+func (a *Answer) known(lang string) [][2]string {
 	u, n := a.Unions, strconv.Itoa
 	if lang == "en" {
 		return [][2]string{

@@ -31,6 +31,7 @@ func (c *Census) Count(q Query) (Answer, error) {
 		Rows: s.rows(q.Zeros), Total: s.total.numbers(),
 	}
 	a.Unions = c.fresh(b, &q, k, s.masks)
+	a.reconfirm(b, &q, k, s.masks)
 	return a, nil
 }
 

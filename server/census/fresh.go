@@ -1,6 +1,9 @@
 package census
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // fresh says how far the unions of an answer have been heard of. It looks at the grassroots
 // unions of the tree that pass the filter by union and county and are there both on the day
@@ -32,6 +35,28 @@ func (c *Census) fresh(b *book, q *Query, k epoch, masks []mask) Unions {
 	}
 	return u
 }
+
+// reconfirm marks what is being re-confirmed. A union that has not come into the tree or the
+// rows yet, since all of it is still to be sent again, counts where no filter says otherwise.
+func (a *Answer) reconfirm(b *book, q *Query, k epoch, masks []mask) {
+	for code := range q.Reconfirming { // counted: in any order
+		n, known := b.unionNumber(code)
+		if known && passes(b, n, k, masks) || !known && !slices.ContainsFunc(q.Filter, ofUnions) {
+			a.Unions.Reconfirming++
+		}
+	}
+	if a.Unions.Reconfirming > 0 {
+		a.Unions.ReconfirmingSince = q.ReconfirmingSince
+	}
+	for i := range a.Rows {
+		for _, key := range a.Rows[i].Keys {
+			a.Rows[i].Reconfirming = a.Rows[i].Reconfirming || key.Dimension == ByUnion && q.Reconfirming[key.Code]
+		}
+	}
+}
+
+// ofUnions reports whether a condition chooses unions.
+func ofUnions(c Condition) bool { return c.Dimension == ByUnion || c.Dimension == ByCounty }
 
 // clockSkew is how far the clocks of two nodes may lie apart, in seconds.
 const clockSkew = 10 * 60

@@ -82,6 +82,11 @@ type Query struct {
 	Now         int64              // Unix seconds
 	Contacts    map[string]Contact // by union code
 	FreshWithin time.Duration      // 0: DefaultFreshWithin
+
+	// Unions of which a device may still send again what the centre lacks since its newest life
+	// began, by code, and when that was, Unix seconds. None: nothing is known to be missing.
+	Reconfirming      map[string]bool
+	ReconfirmingSince int64
 }
 
 // Contact is when a union was last heard of.

@@ -1,12 +1,16 @@
 package gate
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"unionsync/internal/rpc/unionrpc"
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
+	"unionsync/syncproto/session"
 	"unionsync/syncproto/session/sessiontest"
 )
 
@@ -45,10 +49,10 @@ func (b *bench) syncs() {
 	}
 }
 
-// TestCasesOfARefill: after a restore a case that opens anew is left out until every device of
-// the union has sent what it has, 14 days have passed, or who has not come is revoked; one
-// that stood before is not. Seen to fail with a union taken for confirmed at once, and with
-// the base not looked at.
+// TestCasesOfARefill: after a restore a case is left out until every device of the union has
+// sent what it has, 14 days have passed, or who has not come is revoked, also one that stood
+// open in the backup: it may have been decided since. Seen to fail with a union taken for
+// confirmed at once; the last is what the simulation of a city found.
 func TestCasesOfARefill(t *testing.T) {
 	for _, row := range []struct {
 		why   string
@@ -95,17 +99,37 @@ func TestCasesOfARefill(t *testing.T) {
 			}
 		})
 	}
-	t.Run("it stood before", func(t *testing.T) {
+	t.Run("it stood open in the backup, and was decided in what was lost", func(t *testing.T) {
 		b := newBench(t)
 		other := b.second(9)
+		for _, a := range []*sessiontest.Agent{b.agent, other.agent} {
+			a.VerifyRun = func([]byte, [][]byte, []byte, []byte) error { return nil }
+		}
+		b.apply(&entrypb.Node{Time: 3, Id: "n1", Certificate: b.g.cfg.Node.Own.Cert.Raw})
 		b.name("v")
 		other.name("w")
 		b.syncs()
-		other.agent.VerifyRun = func([]byte, [][]byte, []byte, []byte) error { return nil }
 		other.syncs()
-		b.restored(b.backup())
-		if got := b.cases(); got != [3]int{1, 0, 0} {
-			t.Errorf("listed, left out, marked: %v", got)
+		b.syncs()
+		backup := b.backup()
+		list, err := b.g.listCases(&unionrpc.ListCasesRequest{Union: "u1"})
+		if err != nil || len(list.Cases) != 1 {
+			t.Fatal(list, err)
+		}
+		if _, err := b.g.decide(t.Context(), &unionrpc.DecideRequest{Union: "u1", Case: list.Cases[0].ID, Verb: verbChoose, Choice: 2}); err != nil {
+			t.Fatal(err)
+		}
+		other.syncs()
+		b.restored(backup)
+		if got := b.cases(); got != [3]int{0, 1, 1} {
+			t.Errorf("before it comes back: listed, left out, marked: %v", got)
+		}
+		for range 2 {
+			b.syncs()
+			other.syncs()
+		}
+		if got := b.cases(); got != [3]int{0, 0, 0} {
+			t.Errorf("when it has come back: listed, left out, marked: %v", got)
 		}
 	})
 }
@@ -117,4 +141,91 @@ func (b *bench) began() int64 {
 		b.t.Fatal(g, err)
 	}
 	return g.GetTime()
+}
+
+// reconfirming tells whether counts of union u1, and of all, are marked, as a question to the
+// gate is given to the census; known is what the question asks for.
+func (b *bench) reconfirming(known syncproto.Position) bool {
+	b.t.Helper()
+	if err := b.g.flushContacts(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	q, err := b.g.query(&unionrpc.CountsRequest{Known: uint64(known)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if on := len(q.Reconfirming) > 0; on != q.Reconfirming["u1"] || on && q.ReconfirmingSince != b.began() {
+		b.t.Errorf("%v since %d", q.Reconfirming, q.ReconfirmingSince)
+	}
+	return q.Reconfirming["u1"]
+}
+
+// TestReconfirmingCounts: counts are marked from the moment that a life begins until every
+// device that was there before has said in it that both ends are equal, and no longer: not by
+// the clock, and not for a device that joined since. Seen to fail with one device of two taken
+// for enough, with the end after 14 days, with new devices waited for, and with the newest word
+// of a device taken instead of what it once said.
+func TestReconfirmingCounts(t *testing.T) {
+	b := newBench(t)
+	other := b.second(9)
+	for _, a := range []*sessiontest.Agent{b.agent, other.agent} {
+		a.VerifyRun = func([]byte, [][]byte, []byte, []byte) error { return nil }
+	}
+	b.apply(&entrypb.Node{Time: 3, Id: "n1", Certificate: b.g.cfg.Node.Own.Cert.Raw})
+	b.name("v")
+	b.sync()
+	backup := b.backup()
+	b.name("w")
+	b.sync()
+	other.sync()
+	said := func(who ...*bench) func() {
+		return func() {
+			for range 2 {
+				for _, x := range who {
+					x.sync()
+				}
+			}
+		}
+	}
+	nothing := func() {}
+	for _, step := range []struct {
+		why   string
+		do    func()
+		known syncproto.Position
+		want  bool
+	}{
+		{"in the first life", nothing, 0, false},
+		{"restored, and nobody has come", func() { b.restored(backup) }, 0, true},
+		{"what was known in the life before is not in doubt", nothing, syncproto.MakePosition(1, 1), false},
+		{"one has said so, the other has not come", said(b), 0, true},
+		{"15 days later", func() {
+			b.apply(&entrypb.Code{Time: b.began() + 15*24*3600, Hash: []byte("later"), Union: "u1", Expires: 1})
+		}, 0, true},
+		{"both have said so", said(b, other), 0, false},
+		{"one of them has its store made again, and says nothing for a night", func() {
+			b.agent.State.Proved = session.Proof{}
+			q, _, err := b.agent.Ask()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.answer(q)
+		}, 0, false},
+		{"another device joins", func() {
+			now, code := b.log.l.Time(), []byte("new")
+			b.apply(&entrypb.Code{Time: now, Hash: code, Union: "u1", Expires: now + 60})
+			b.apply(&entrypb.Enrolled{Time: now, Hash: code, Device: bytes.Repeat([]byte{7}, deviceIDSize), PublicKey: b.agent.Key.Public().(ed25519.PublicKey)})
+		}, 0, false},
+		{"another life begins, and nothing was lost: the third counts now", func() { b.restored(b.backup()) }, 0, true},
+		{"two of three have said so", said(b, other), 0, true},
+		{"the third is revoked", func() {
+			if _, err := b.g.revoke(t.Context(), &unionrpc.RevokeRequest{Device: strings.Repeat("07", deviceIDSize), Reason: "lost"}); err != nil {
+				t.Fatal(err)
+			}
+		}, 0, false},
+	} {
+		step.do()
+		if got := b.reconfirming(step.known); got != step.want {
+			t.Errorf("%s: marked %v", step.why, got)
+		}
+	}
 }

@@ -87,6 +87,9 @@ func (g *Gate) flushContacts(ctx context.Context) error {
 	return nil
 }
 
+// Flush commits the notes that are pooled, at the leader, as [Gate.Run] does now and then.
+func (g *Gate) Flush(ctx context.Context) error { return g.flushContacts(ctx) }
+
 // itemsOf orders the notes: an entry's bytes do not depend on a map's order.
 func itemsOf(notes map[contactKey]*entrypb.Contact) []*entrypb.Item {
 	items := make([]*entrypb.Item, 0, len(notes))

@@ -114,7 +114,9 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.agent = sessiontest.NewAgent("u1", 7, b.g.history)
-	genesis := &entrypb.Genesis{LogId: make([]byte, 16), Time: 1, Generation: &entrypb.Generation{Number: 1}}
+	life := syncproto.Generation{Number: 1}
+	genesis := &entrypb.Genesis{LogId: make([]byte, 16), Time: 1, Generation: &entrypb.Generation{
+		Number: 1, Signature: own.City.Sign(syncproto.DomainGeneration, life.Message())}}
 	for _, f := range kind.Embedded().Files() {
 		genesis.Kinds = append(genesis.Kinds, &entrypb.KindFile{Name: f.Name, Yaml: f.Data})
 	}

@@ -36,8 +36,17 @@ func (g *Gate) lives(ctx context.Context, q *syncpb.Request) (lives syncproto.Li
 	next := syncproto.Generation{
 		Base: lives.Beside(g.cfg.Ledger.Head(), others...), Operator: g.cfg.Node.ID(), Reason: reasonLearned,
 	}
-	if err = g.begin(ctx, next, learned); err != nil && syncproto.CodeOf(err) != syncproto.CodeGenerationNumber {
-		return nil, false, err
+	err = g.begin(ctx, next, learned)
+	switch syncproto.CodeOf(err) {
+	case syncproto.CodeArchiveTarget:
+		// An operator's worry, whom the log and the archive's status tell; the agent comes again.
+		g.cfg.Logger.Error("a life that an agent knows of cannot begin: the archive does not take it", "error", err)
+		return nil, false, syncproto.Fail(syncproto.CodeBusy, "learn lives of the centre", err, argSeconds, busySeconds)
+	case syncproto.CodeGenerationNumber:
+	default:
+		if err != nil {
+			return nil, false, err
+		}
 	}
 	// Refused because of its number: another request brought the same a moment before.
 	if lives, err = g.cfg.Ledger.Lineage(); err != nil {
@@ -76,16 +85,19 @@ func (g *Gate) unknownLives(lives syncproto.Lineage, q *syncpb.Request) (learned
 	return learned
 }
 
-// begin begins another life of the centre: its number is one above every number known.
+// begin begins another life of the centre: its number is one above every number known here or
+// to the archive, which gets the entry before anybody can hear of it.
 func (g *Gate) begin(ctx context.Context, next syncproto.Generation, learned []*entrypb.Generation) error {
-	lives, err := g.cfg.Ledger.Lineage()
+	own, err := g.cfg.Ledger.Lineage()
 	if err != nil {
 		return err
 	}
-	for _, e := range learned {
-		lives, _ = lives.With(ledger.Generation(e))
+	kept, err := g.keptLives(ctx)
+	if err != nil {
+		return err
 	}
-	newest := lives.Newest().Number
+	all, learned := withLives(own, learned, kept)
+	newest := all.Newest().Number
 	if newest == math.MaxUint16 {
 		return fmt.Errorf("begin generation: %w", errors.New("no number is left"))
 	}
@@ -94,15 +106,43 @@ func (g *Gate) begin(ctx context.Context, next syncproto.Generation, learned []*
 		return fmt.Errorf("begin generation: %w", err)
 	}
 	next.Number, next.Random = newest+1, binary.BigEndian.Uint64(random)
-	_, err = g.propose(ctx, &entrypb.NewGeneration{Time: g.now(), Learned: learned, Next: &entrypb.Generation{
+	next.Base = min(next.Base, own.Certain(g.cfg.Ledger.Head(), all))
+	entry := &entrypb.Generation{
 		Number: uint32(next.Number), Random: next.Random, Base: uint64(next.Base), Operator: next.Operator, Reason: next.Reason,
 		Signature: g.cfg.Node.City.Sign(syncproto.DomainGeneration, next.Message()),
-	}})
-	if err != nil {
+	}
+	if g.cfg.Archive != nil {
+		if err := g.cfg.Archive.KeepLife(ctx, entry); err != nil {
+			return err
+		}
+	}
+	if _, err = g.propose(ctx, &entrypb.NewGeneration{Time: g.now(), Learned: learned, Next: entry}); err != nil {
 		return err
 	}
 	g.cfg.Logger.Warn("generation begun", "number", next.Number, "base", next.Base.String(), "learned", len(learned))
 	return nil
+}
+
+// keptLives gives the lives that the archive knows; none where no archive is kept.
+func (g *Gate) keptLives(ctx context.Context) ([]*entrypb.Generation, error) {
+	if g.cfg.Archive == nil {
+		return nil, nil
+	}
+	return g.cfg.Archive.EveryLife(ctx)
+}
+
+// withLives gives all lives of own and lists, and the entries of those that own lacks.
+func withLives(own syncproto.Lineage, lists ...[]*entrypb.Generation) (all syncproto.Lineage, learned []*entrypb.Generation) {
+	all = own
+	for _, list := range lists {
+		for _, e := range list {
+			var fresh bool
+			if all, fresh = all.With(ledger.Generation(e)); fresh {
+				learned = append(learned, e)
+			}
+		}
+	}
+	return all, learned
 }
 
 // isKnown reports whether a request's generation is in lives. An agent that names none knows

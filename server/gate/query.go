@@ -176,7 +176,21 @@ func (g *Gate) query(q *unionrpc.CountsRequest) (census.Query, error) {
 	for union, s := range states {
 		out.Contacts[union] = census.Contact{Last: s.GetComplete(), Proved: s.GetProved()}
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	return out, g.reconfirming(&out)
+}
+
+// reconfirming fills in what is being re-confirmed. A question about what was known in an
+// older life is answered from what all lives have had: nothing of that is missing.
+func (g *Gate) reconfirming(q *census.Query) error {
+	r, err := g.cfg.Ledger.Reconfirming()
+	if err != nil || q.Known != 0 && q.Known.Generation() != r.Life {
+		return err
+	}
+	q.Reconfirming, q.ReconfirmingSince = r.Unions, r.Began
+	return nil
 }
 
 // Status tells how a node sees itself, the cluster and the unions. Its JSON form is stable:

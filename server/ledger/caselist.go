@@ -21,8 +21,6 @@ type Case struct {
 	Dots     string                // the changes on which it stands
 	Note     string
 	Position syncproto.Position // of its newest change
-
-	opened []syncproto.Dot // the changes that set its state as it is
 }
 
 const caseNote = syncproto.FieldNumber(17)
@@ -54,9 +52,6 @@ func caseOf(union string, key syncproto.RecordKey, r *merge.Record) Case {
 	c := Case{
 		Union: union, ID: key.ID, Type: r.Text(caseType), Closed: r.Text(FieldCaseState) == CaseClosed,
 		Dots: r.Text(caseDots), Note: r.Text(caseNote), Position: r.Pos,
-	}
-	if f := r.Field(FieldCaseState); f != nil && len(f.Entries) > 0 {
-		c.opened = f.Entries[0].Dots
 	}
 	// What people wrote and cannot be read is as if it were not there.
 	if n, err := strconv.ParseUint(r.Text(caseKind), 10, 16); err == nil {

@@ -48,8 +48,12 @@ func (a *applier) enrolled(e *entrypb.Enrolled) (any, error) {
 func (a *applier) device(e *entrypb.Enrolled, union string, now int64) (any, error) {
 	key := keyNamed(prefixDevice, e.GetDevice())
 	d := &entrypb.Device{PublicKey: e.GetPublicKey(), Enrolled: now}
-	if _, err := getMessage(a.txn, key, d); err != nil {
+	known, err := getMessage(a.txn, key, d)
+	if err != nil {
 		return nil, err
+	}
+	if life := a.meta.GetGeneration(); !known && life > 1 {
+		d.Life = life
 	}
 	if d.GetRevoked() {
 		return syncproto.Fail(syncproto.CodeDeviceRevoked, "enrol", nil), nil
@@ -75,6 +79,9 @@ func (a *applier) contact(union string, device []byte, c *entrypb.Contact, now i
 		return err
 	}
 	s.Heard, s.Last = now, c
+	if life := a.meta.GetGeneration(); life > 1 && uint32(syncproto.Position(c.GetProvedCursor()).Generation()) == life {
+		s.EqualIn = life // for good: what it says later can only be of what has come since
+	}
 	if c.GetComplete() {
 		s.Complete = now
 	}

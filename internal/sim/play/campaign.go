@@ -19,7 +19,7 @@ type campaign struct {
 	seed                           uint64
 	unions, nights, workers, world int
 	features                       sim.Features
-	trace, stop                    bool
+	trace, stop, city              bool
 	out, progress                  io.Writer
 
 	mu     sync.Mutex // guards what follows
@@ -74,7 +74,7 @@ func (c *campaign) playOne(i int) (sim.Result, error) {
 	if err != nil {
 		return sim.Result{}, err
 	}
-	o := sim.Options{Seed: c.seed + uint64(i), Unions: c.size(i), Nights: c.nights, Dir: dir, Features: c.features}
+	o := sim.Options{Seed: c.seed + uint64(i), Unions: c.size(i), Nights: c.nights, Dir: dir, Features: c.features, City: c.city}
 	if c.trace {
 		o.Trace = c.out
 	}

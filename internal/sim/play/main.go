@@ -4,7 +4,8 @@
 //
 // Environment: SEED (first seed, default 1), UNIONS (in all, default 100), NIGHTS (of each,
 // default 365), WORKERS (worlds at once, default one a processor), WORLD (unions in one
-// world, default 4), FEATURES (what may happen, see sim.ParseFeatures), TRACE=1 (the
+// world, default 4), CITY=1 (worlds of another shape: three weeks of a city of 100 unions with
+// two PCs each, whose centre is restored from last week's backup), FEATURES (what may happen, see sim.ParseFeatures), TRACE=1 (the
 // events of the worlds, on standard output) and STOP=1 (no more worlds after one that failed).
 package main
 
@@ -48,12 +49,16 @@ func run(out, progress io.Writer, env func(string) string) int {
 const gcPercent = 800
 
 func campaignOf(env func(string) string) (*campaign, error) {
-	c := &campaign{features: sim.Full()}
+	c := &campaign{features: sim.Full(), city: env("CITY") != ""}
+	unionsInWorld := 4
+	if c.city {
+		unionsInWorld = 100
+	}
 	for _, n := range []struct {
 		name string
 		to   *int
 		def  int
-	}{{"UNIONS", &c.unions, 100}, {"NIGHTS", &c.nights, 365}, {"WORKERS", &c.workers, runtime.NumCPU()}, {"WORLD", &c.world, 4}} {
+	}{{"UNIONS", &c.unions, 100}, {"NIGHTS", &c.nights, 365}, {"WORKERS", &c.workers, runtime.NumCPU()}, {"WORLD", &c.world, unionsInWorld}} {
 		*n.to = n.def
 		if s := env(n.name); s != "" {
 			v, err := strconv.Atoi(s)

@@ -32,5 +32,5 @@ func (c *campaign) again(seed uint64, nights int, f sim.Features) (sim.Result, e
 	if err != nil {
 		return sim.Result{}, err
 	}
-	return sim.Run(sim.Options{Seed: seed, Unions: c.world, Nights: max(nights, 1), Dir: dir, Features: f})
+	return sim.Run(sim.Options{Seed: seed, Unions: c.world, Nights: max(nights, 1), Dir: dir, Features: f, City: c.city})
 }

@@ -1976,8 +1976,11 @@ type Device struct {
 	Certificate []byte                 `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	Revocation  *Revocation            `protobuf:"bytes,6,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	// Changes and bytes taken in since it was revoked: held, within a quota.
-	HeldChanges   uint32 `protobuf:"varint,7,opt,name=held_changes,json=heldChanges,proto3" json:"held_changes,omitempty"`
-	HeldBytes     uint64 `protobuf:"varint,8,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	HeldChanges uint32 `protobuf:"varint,7,opt,name=held_changes,json=heldChanges,proto3" json:"held_changes,omitempty"`
+	HeldBytes   uint64 `protobuf:"varint,8,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	// The life of the centre in which a code made it a device, so that it has nothing of an
+	// older one; 0: the first life, or not known, as when a restore took it in again.
+	Life          uint32 `protobuf:"varint,9,opt,name=life,proto3" json:"life,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2068,6 +2071,13 @@ func (x *Device) GetHeldBytes() uint64 {
 	return 0
 }
 
+func (x *Device) GetLife() uint32 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
 type CodeState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Union         string                 `protobuf:"bytes,1,opt,name=union,proto3" json:"union,omitempty"`
@@ -2129,10 +2139,13 @@ func (x *CodeState) GetDevice() []byte {
 }
 
 type ContactState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Heard         int64                  `protobuf:"varint,1,opt,name=heard,proto3" json:"heard,omitempty"`
-	Complete      int64                  `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
-	Last          *Contact               `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Heard    int64                  `protobuf:"varint,1,opt,name=heard,proto3" json:"heard,omitempty"`
+	Complete int64                  `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
+	Last     *Contact               `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	// The newest life of the centre, but the first, in which it has said that both ends were
+	// equal; 0: none.
+	EqualIn       uint32 `protobuf:"varint,4,opt,name=equal_in,json=equalIn,proto3" json:"equal_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2186,6 +2199,13 @@ func (x *ContactState) GetLast() *Contact {
 		return x.Last
 	}
 	return nil
+}
+
+func (x *ContactState) GetEqualIn() uint32 {
+	if x != nil {
+		return x.EqualIn
+	}
+	return 0
 }
 
 type Tips struct {
@@ -2788,7 +2808,7 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x10\n" +
 	"\x03sum\x18\x04 \x01(\fR\x03sum\x12\x12\n" +
-	"\x04next\x18\x05 \x01(\fR\x04next\"\x9a\x02\n" +
+	"\x04next\x18\x05 \x01(\fR\x04next\"\xae\x02\n" +
 	"\x06Device\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
@@ -2801,15 +2821,17 @@ const file_server_ledger_entrypb_entry_proto_rawDesc = "" +
 	"revocation\x12!\n" +
 	"\fheld_changes\x18\a \x01(\rR\vheldChanges\x12\x1d\n" +
 	"\n" +
-	"held_bytes\x18\b \x01(\x04R\theldBytes\"S\n" +
+	"held_bytes\x18\b \x01(\x04R\theldBytes\x12\x12\n" +
+	"\x04life\x18\t \x01(\rR\x04life\"S\n" +
 	"\tCodeState\x12\x14\n" +
 	"\x05union\x18\x01 \x01(\tR\x05union\x12\x18\n" +
 	"\aexpires\x18\x02 \x01(\x03R\aexpires\x12\x16\n" +
-	"\x06device\x18\x03 \x01(\fR\x06device\"r\n" +
+	"\x06device\x18\x03 \x01(\fR\x06device\"\x8d\x01\n" +
 	"\fContactState\x12\x14\n" +
 	"\x05heard\x18\x01 \x01(\x03R\x05heard\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\x03R\bcomplete\x120\n" +
-	"\x04last\x18\x03 \x01(\v2\x1c.unionsync.ledger.v1.ContactR\x04last\"4\n" +
+	"\x04last\x18\x03 \x01(\v2\x1c.unionsync.ledger.v1.ContactR\x04last\x12\x19\n" +
+	"\bequal_in\x18\x04 \x01(\rR\aequalIn\"4\n" +
 	"\x04Tips\x12,\n" +
 	"\x04tips\x18\x01 \x03(\v2\x18.unionsync.ledger.v1.TipR\x04tips\"+\n" +
 	"\x03Tip\x12\x10\n" +
