@@ -34,6 +34,8 @@ type lossyLog struct {
 	persist   bool // what loses its answer is committed all the same
 	confirmed int
 	confirm   error
+	queue     int
+	hold      chan struct{} // commits wait for it; nil: none does
 }
 
 var errLost = syncproto.Fail(syncproto.CodeUnknownOutcome, "commit", errors.New("lost"))
@@ -56,6 +58,9 @@ func (f *lossyLog) Propose(_ context.Context, entry []byte) (any, error) {
 
 // Commit implements Log.
 func (f *lossyLog) Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error) {
+	if f.hold != nil {
+		<-f.hold
+	}
 	b, err := ledger.Entry(&entrypb.Batch{Time: 1, Items: []*entrypb.Item{item}})
 	if err != nil {
 		return nil, err
@@ -72,6 +77,9 @@ func (f *lossyLog) Leads() bool { return f.leads }
 
 // LeaderID implements Log.
 func (f *lossyLog) LeaderID() string { return "" }
+
+// Queue implements Log.
+func (f *lossyLog) Queue() int { return f.queue }
 
 // Confirm implements Log.
 func (f *lossyLog) Confirm(context.Context) error {

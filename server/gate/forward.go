@@ -103,7 +103,7 @@ func passing(err error) bool {
 // leaderAddress gives the URL of the node that leads.
 func (g *Gate) leaderAddress() (string, error) {
 	id := g.cfg.Log.LeaderID()
-	if id == "" || id == g.cfg.Node.ID() {
+	if id == "" || id == g.id {
 		return "", syncproto.Fail(syncproto.CodeNoLeader, "find the leader", nil, argSeconds, leaderSeconds)
 	}
 	n, err := g.cfg.Ledger.Node(id)
@@ -138,4 +138,49 @@ func answer[R any](g *Gate, op string, r *R, err error) (*connect.Response[R], e
 		g.cfg.Logger.Info("call refused", "call", op, "code", int(syncproto.CodeOf(err)))
 	}
 	return nil, wire.Encode(err)
+}
+
+// How often it is looked whether another node leads, and a line to it is used so that it
+// stays: at the next stampede a new one would wait behind thousands of agents at its door.
+const (
+	wayLook = time.Second
+	wayUse  = 30 * time.Second
+)
+
+// keepWay keeps a line open to the node that leads, until ctx ends.
+func (g *Gate) keepWay(ctx context.Context) {
+	tick := time.NewTicker(wayLook)
+	defer tick.Stop()
+	var to string
+	var used time.Time
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		address, err := g.leaderAddress()
+		if err != nil || g.cfg.Log.Leads() || address == to && time.Since(used) < wayUse {
+			continue
+		}
+		to, used = address, time.Now()
+		if err := g.useWay(ctx, address); err != nil && ctx.Err() == nil {
+			g.cfg.Logger.Debug("no line to the leader", "error", err)
+		}
+	}
+}
+
+// useWay asks for what no node has, which costs next to nothing.
+func (g *Gate) useWay(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, wayUse)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodHead, address+"/", nil)
+	if err != nil {
+		return err
+	}
+	r, err := g.cfg.Client.Do(q)
+	if err != nil {
+		return err
+	}
+	return r.Body.Close()
 }
