@@ -38,7 +38,7 @@ type served struct {
 }
 
 // serveBench serves a bench whose capacity was changed.
-func serveBench(t *testing.T, change func(*Capacity)) *served {
+func serveBench(t testing.TB, change func(*Capacity)) *served {
 	t.Helper()
 	b := newBench(t)
 	change(&b.g.cfg.Capacity)

@@ -34,6 +34,7 @@ type lossyLog struct {
 	persist   bool // what loses its answer is committed all the same
 	confirmed int
 	confirm   error
+	leader    string
 	queue     int
 	hold      chan struct{} // commits wait for it; nil: none does
 }
@@ -76,7 +77,7 @@ func (f *lossyLog) Commit(ctx context.Context, item *entrypb.Item) ([]session.Ou
 func (f *lossyLog) Leads() bool { return f.leads }
 
 // LeaderID implements Log.
-func (f *lossyLog) LeaderID() string { return "" }
+func (f *lossyLog) LeaderID() string { return f.leader }
 
 // Queue implements Log.
 func (f *lossyLog) Queue() int { return f.queue }
@@ -95,14 +96,14 @@ func (f *lossyLog) Describe() Description { return Description{} }
 
 // bench is a gate on a ledger in memory, and one enrolled device.
 type bench struct {
-	t     *testing.T
+	t     testing.TB
 	g     *Gate
 	log   *lossyLog
 	agent *sessiontest.Agent
 	id    []byte
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	own, err := trust.Init(t.TempDir(), trust.Founding{City: "t", NodeID: "n1", Rand: rand.Reader, Now: time.Now()})
 	if err != nil {

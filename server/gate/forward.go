@@ -151,23 +151,33 @@ const (
 func (g *Gate) keepWay(ctx context.Context) {
 	tick := time.NewTicker(wayLook)
 	defer tick.Stop()
-	var to string
-	var used time.Time
+	var used wayUsed
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		address, err := g.leaderAddress()
-		if err != nil || g.cfg.Log.Leads() || address == to && time.Since(used) < wayUse {
-			continue
-		}
-		to, used = address, time.Now()
-		if err := g.useWay(ctx, address); err != nil && ctx.Err() == nil {
+		if err := g.way(ctx, &used); err != nil && ctx.Err() == nil {
 			g.cfg.Logger.Debug("no line to the leader", "error", err)
 		}
 	}
+}
+
+// wayUsed is the line to the leader that was used last, and when.
+type wayUsed struct {
+	to string
+	at time.Time
+}
+
+// way uses the line to the leader if that is another node, and it is time.
+func (g *Gate) way(ctx context.Context, used *wayUsed) error {
+	address, err := g.leaderAddress()
+	if err != nil || g.cfg.Log.Leads() || address == used.to && time.Since(used.at) < wayUse {
+		return nil // without a leader there is no way
+	}
+	used.to, used.at = address, time.Now()
+	return g.useWay(ctx, address)
 }
 
 // useWay asks for what no node has, which costs next to nothing.
