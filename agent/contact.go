@@ -97,6 +97,16 @@ func (c *contact) ended(now time.Time, r union.Result, err error) {
 	}
 }
 
+// Asked gives how long the centre asked to wait, where that is all that an error says: it
+// has more to do than it takes at once, and nothing is wrong.
+func Asked(err error) (wait time.Duration, ok bool) {
+	if err == nil || !syncproto.Later(syncproto.CodeOf(err)) {
+		return 0, false
+	}
+	s := retryAfter(err)
+	return time.Duration(s) * time.Second, s > 0
+}
+
 // retryAfter is how many seconds the centre asked to wait; 0 if it did not.
 func retryAfter(err error) int64 {
 	var coded *syncproto.Error

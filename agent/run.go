@@ -143,7 +143,9 @@ func (l *loop) sync(ctx context.Context, code string) {
 		return
 	}
 	t.ended(l.a.c.Jitter(), err == nil && r.Complete)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if wait, asked := Asked(err); asked {
+		l.a.c.Log.Info("the centre asked to come again", "union", code, "after", wait)
+	} else if err != nil && !errors.Is(err, context.Canceled) {
 		l.a.c.Log.Warn("sync failed", "union", code, "error", err)
 	}
 	if l.w.Synced != nil {

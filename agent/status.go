@@ -26,6 +26,13 @@ type Status struct {
 	Bundles  int                // exported ones whose answer is waited for: their sticks are to be kept
 }
 
+// Waits reports whether the newest sync is to be made again because the centre asked for
+// it: a matter of minutes, and nobody's to deal with.
+func (s Status) Waits() bool { return s.Failures > 0 && syncproto.Later(s.Error) }
+
+// Failed reports whether the newest sync did not end well, and why is to be told.
+func (s Status) Failed() bool { return s.Failures > 0 && s.Error != 0 && !s.Waits() }
+
 // Status opens a union and tells how it stands.
 func (a *Agent) Status(ctx context.Context, code string) (st Status, err error) {
 	code, err = a.Which(code)

@@ -2,12 +2,10 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -397,58 +395,4 @@ func TestBadAdminCalls(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestBusy: beyond its capacity a node says when to come again, and goes on serving.
-func TestBusy(t *testing.T) {
-	t.Parallel()
-	c := &badCity{testCity: newCity(t, 1, gate.Capacity{Requests: 1, Queue: 50 * time.Millisecond})}
-	c.n = c.nodes[0]
-	c.importUnions("u1")
-	c.pc = c.enrolPC(c.n, "u1")
-	body, hold := io.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	client := wire.NewClient(wire.ClientConfig{TLS: tlsid.ClientTLS(c.pc.own)})
-	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.n.ready.API+unionrpcconnect.UnionExchangeProcedure, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/proto")
-	slow := make(chan error, 1)
-	go func() {
-		r, err := client.Do(req)
-		if err == nil {
-			err = r.Body.Close()
-		}
-		slow <- err
-	}()
-	if _, err := hold.Write([]byte{0x08}); err != nil { // it has the turn, or will have it
-		t.Fatal(err)
-	}
-	deadline := time.After(patience)
-	for busy := false; !busy; {
-		q, _, err := c.pc.Ask()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = c.pc.exchange(c.n.ready.API)(q)
-		if busy = syncproto.CodeOf(err) == syncproto.CodeBusy && err != nil; !busy && err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-deadline:
-			t.Fatal("never busy")
-		default:
-		}
-	}
-	if head, _ := c.raw(t, unionrpcconnect.UnionExchangeProcedure, nil, bytes.NewReader(nil)); head.Get(wire.HeaderRetry) == "" {
-		t.Fatalf("no %s: %v", wire.HeaderRetry, head)
-	}
-	_ = hold.CloseWithError(fmt.Errorf("the PC was switched off"))
-	if err := <-slow; err == nil {
-		t.Error("half a request was answered well")
-	}
-	c.pc.sync(c.n)
 }

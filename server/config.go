@@ -43,6 +43,13 @@ type Config struct {
 	NightEnd      string `yaml:"night_end,omitempty"`      // when they should be done, as 06:00 (default)
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
 
+	MaxConnections string `yaml:"max_connections,omitempty"` // open at a time, 16 to 100000; 2000 (default)
+	MaxRequests    string `yaml:"max_requests,omitempty"`    // of agents, worked on at a time, 1 to 10000; 256 (default)
+	MaxWait        string `yaml:"max_wait,omitempty"`        // for a turn, before an agent is told to come again, 1s to 2m; 30s (default)
+	MaxMemory      string `yaml:"max_memory,omitempty"`      // of requests that come in and answers that go out, 2MiB to 4096MiB; 64MiB (default)
+	DeviceAtOnce   string `yaml:"device_at_once,omitempty"`  // exchanges of one device at a time, 1 to 100; 2 (default)
+	DeviceRate     string `yaml:"device_rate,omitempty"`     // exchanges of one device a minute, 10 to 100000; 300 (default)
+
 	Backup           string `yaml:"backup,omitempty"`            // archive target: a folder, or s3://bucket/prefix?endpoint=…; without one nothing is kept
 	BackupRecipients string `yaml:"backup_recipients,omitempty"` // age recipients (age1…) beside the city's own key, with blanks between
 	BackupAt         string `yaml:"backup_at,omitempty"`         // when backups are made, as "01:30 13:00"; 01:30 (default), local time
@@ -73,6 +80,12 @@ var settings = []setting{
 	{"night_start", func(c *Config) *string { return &c.NightStart }},
 	{"night_end", func(c *Config) *string { return &c.NightEnd }},
 	{"heartbeat", func(c *Config) *string { return &c.Heartbeat }},
+	{"max_connections", func(c *Config) *string { return &c.MaxConnections }},
+	{"max_requests", func(c *Config) *string { return &c.MaxRequests }},
+	{"max_wait", func(c *Config) *string { return &c.MaxWait }},
+	{"max_memory", func(c *Config) *string { return &c.MaxMemory }},
+	{"device_at_once", func(c *Config) *string { return &c.DeviceAtOnce }},
+	{"device_rate", func(c *Config) *string { return &c.DeviceRate }},
 	{"backup", func(c *Config) *string { return &c.Backup }},
 	{"backup_recipients", func(c *Config) *string { return &c.BackupRecipients }},
 	{"backup_at", func(c *Config) *string { return &c.BackupAt }},
@@ -175,6 +188,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if _, err := c.heartbeat(); err != nil {
+		return err
+	}
+	if _, err := c.capacity(gate.Capacity{}); err != nil {
 		return err
 	}
 	if _, err := c.policy(); err != nil {

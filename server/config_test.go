@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"unionsync/internal/text"
+	"unionsync/server/gate"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
 )
@@ -60,6 +61,10 @@ func TestBadConfig(t *testing.T) {
 		{"a level that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_level: loud\n", "log_level"},
 		{"a form of log that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_format: xml\n", "log_format"},
 		{"an address for health without port", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nmetrics_address: localhost\n", "metrics_address"},
+		{"fewer connections than nodes and operators need", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nmax_connections: 3\n", "max_connections"},
+		{"memory without a unit", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nmax_memory: 64\n", "max_memory"},
+		{"a wait that outlasts every agent's patience", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nmax_wait: 1h\n", "max_wait"},
+		{"no exchange at all", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\ndevice_at_once: 0\n", "device_at_once"},
 		{"no YAML", "{{", ""},
 	}
 	for _, r := range rows {
@@ -78,6 +83,17 @@ func TestBadConfig(t *testing.T) {
 	c.LogFormat = "xml"
 	if _, err := c.NewLogger(os.Stderr); err == nil {
 		t.Error("a log in xml")
+	}
+}
+
+// TestCapacity: what the file says holds, and what the caller sets wins over it.
+func TestCapacity(t *testing.T) {
+	c := goodConfig()
+	c.MaxConnections, c.MaxRequests, c.MaxWait, c.MaxMemory, c.DeviceAtOnce, c.DeviceRate = "100", "7", "5s", "3MiB", "4", "60"
+	got, err := c.capacity(gate.Capacity{Requests: 9})
+	want := gate.Capacity{Conns: 100, Requests: 9, Queue: 5 * time.Second, Memory: 3 << 20, DeviceAtOnce: 4, DeviceRate: 60}
+	if err != nil || got != want {
+		t.Fatalf("%+v %v", got, err)
 	}
 }
 

@@ -126,6 +126,9 @@ func (r *replicated) LeaderID() string {
 	return id
 }
 
+// Queue implements gate.Log.
+func (r *replicated) Queue() int { return r.items.Waiting() }
+
 // Confirm implements gate.Log.
 func (r *replicated) Confirm(ctx context.Context) error {
 	if err := r.node.VerifyLeader(ctx); err != nil {

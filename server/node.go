@@ -153,10 +153,14 @@ func (n *Node) openGate() error {
 	if err != nil {
 		return badConfig(configFile, err)
 	}
+	capacity, err := n.opt.Config.capacity(n.opt.Capacity)
+	if err != nil {
+		return badConfig(configFile, err)
+	}
 	log := &replicated{node: n.cluster, items: n.items, l: n.ledger}
 	n.gate, err = gate.New(gate.Config{
 		Node: n.trust, Ledger: n.ledger, Log: log, Members: log, Cluster: log, LogID: n.logID, Started: func(string) { n.starts.Add(1) }, Census: n.census.Load, Client: n.client,
-		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: n.opt.Capacity,
+		Rand: n.opt.World.Rand, Now: n.opt.World.Now, Logger: n.opt.Log, Version: n.opt.Version, Window: window, Capacity: capacity,
 		Archive: n.keeper,
 		Meter:   n.meter, Checks: n.checks, Health: n.healthAddress(),
 	})

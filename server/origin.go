@@ -1,10 +1,12 @@
 package server
 
 import (
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
 
+	"unionsync/server/gate"
 	"unionsync/syncproto"
 )
 
@@ -31,6 +33,9 @@ type SettingValue struct {
 var defaults = map[string]string{
 	"night_start": "20:00", "night_end": "06:00", "heartbeat": "1500ms", "metrics_address": "127.0.0.1:7301",
 	"log_format": "text", "log_level": "info",
+	"max_connections": fmt.Sprint(gate.DefaultConns), "max_requests": fmt.Sprint(gate.DefaultRequests),
+	"max_wait": gate.DefaultQueue.String(), "max_memory": fmt.Sprint(gate.DefaultMemory>>20) + memoryUnit,
+	"device_at_once": fmt.Sprint(gate.DefaultDeviceAtOnce), "device_rate": fmt.Sprint(gate.DefaultDeviceRate),
 	"backup_at": "01:30", "backup_keep": "14", "backup_stream": "20s", "backup_drill": "7d",
 }
 

@@ -48,6 +48,9 @@ func (e lineError) Unwrap() error { return e.err }
 func explain(op string, err error) error {
 	coded := wire.Decode(op, err)
 	code := syncproto.CodeOf(coded)
+	if code == syncproto.CodeTooSlow { // less goes with the next round, as after any cut
+		return syncproto.Fail(syncproto.CodeCut, op, coded)
+	}
 	if code != syncproto.CodeUnreachable && !errors.Is(coded, context.DeadlineExceeded) && !errors.Is(coded, context.Canceled) {
 		return coded
 	}
@@ -87,6 +90,7 @@ var gravity = map[syncproto.Code]int{
 	// of it.
 	syncproto.CodeUnknownOutcome: 3,
 	syncproto.CodeBusy:           4,
+	syncproto.CodeMemoryFull:     4,
 	// One node of another city, or with a broken certificate, does not speak for the centre;
 	// if it is the only one that answers, it must be told.
 	syncproto.CodeWrongCentre: 5,

@@ -73,7 +73,7 @@ func Next(now time.Time, s State) (time.Time, Why) {
 	if s.Failures == 0 {
 		return due, dueWhy
 	}
-	wait, why, asked := s.backoff(now), Retry, min(s.Wait, backoffDay)
+	wait, why, asked := s.backoff(now), Retry, s.asked()
 	if asked >= wait {
 		wait, why = asked, Asked
 	}
@@ -157,6 +157,13 @@ func (l Slot) after(t time.Time) time.Time {
 			return slot
 		}
 	}
+}
+
+// asked is how long the centre asked to wait, and up to half as long again: it may have
+// asked many at the same moment.
+func (s State) asked() time.Duration {
+	asked := min(s.Wait, backoffDay)
+	return asked + time.Duration(s.Jitter*float64(min(asked/2, backoffDay-asked)))
 }
 
 // backoff doubles with each failure up to a limit, and is spread over its upper half so

@@ -36,6 +36,7 @@ func TestNext(t *testing.T) {
 		{"many failures at night: half an hour at most", at(2, 23, 50), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(2, 23, 50), Failures: 40, Jitter: 0.999999999}, at(3, 0, 20).Add(-900 * time.Nanosecond)},
 		{"many failures by day: two hours at most", at(3, 9, 0), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(3, 9, 0), Failures: 40}, at(3, 10, 0)},
 		{"the centre asked for ten minutes", at(2, 23, 18), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(2, 23, 18), Failures: 1, Wait: 10 * time.Minute}, at(2, 23, 28)},
+		{"many were asked for ten minutes: they come back apart", at(2, 23, 18), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(2, 23, 18), Failures: 1, Wait: 10 * time.Minute, Jitter: 0.5}, at(2, 23, 30).Add(30 * time.Second)},
 		{"the centre asked for a year: it cannot", at(2, 23, 18), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(2, 23, 18), Failures: 1, Wait: 9000 * time.Hour}, at(3, 1, 18)},
 		{"a failure before the slot does not bring it forward", at(2, 12, 0), State{Slot: night, Complete: at(1, 23, 18), Awake: morning, Tried: at(2, 12, 0), Failures: 1}, at(2, 23, 17)},
 		{"the clock was set back by a year: nothing is known, so catch up", morning, State{Slot: night, Complete: at(2, 8, 0).AddDate(1, 0, 0), Tried: at(2, 8, 0).AddDate(1, 0, 0), Failures: 9, Awake: at(2, 8, 0).AddDate(1, 0, 0)}, at(2, 8, 31)},

@@ -149,12 +149,33 @@ func TestRefusedSyncs(t *testing.T) {
 	} {
 		d.centre.Fault = func(*syncpb.Request, bool) error { return syncproto.Fail(row.code, "test", nil) }
 		d.run("sync").fails(row.status, row.code)
-		if r := d.run("status").says("待发送", "2 条改动"); r.status != row.status {
-			t.Errorf("%s: status exits with %d, want %d", row.why, r.status, row.status)
+		words, want := []string{"待发送", "2 条改动", "没有成功"}, row.status
+		if syncproto.Later(row.code) { // nothing has failed
+			words, want = []string{"待发送", "2 条改动", "无需处理"}, clikit.ExitOK
+		}
+		if r := d.run("status").says(words...); r.status != want {
+			t.Errorf("%s: status exits with %d, want %d", row.why, r.status, want)
 		}
 	}
 	d.centre.Fault = nil
 	d.run("sync").ok().says("发送 2 条改动", "一致")
+}
+
+// TestAskedToWait: a sync by hand waits when the centre asks for it, and ends well.
+func TestAskedToWait(t *testing.T) {
+	d := enrolled(t)
+	d.member("张三", citizen("33070219900101123"))
+	asked := 0
+	d.centre.Fault = func(*syncpb.Request, bool) error {
+		if asked++; asked > 1 {
+			return nil
+		}
+		return syncproto.Fail(syncproto.CodeQueueFull, "test", nil, "seconds", "1")
+	}
+	d.run("sync").ok().says("发送 2 条改动", "一致")
+	if asked < 2 {
+		t.Fatal("the centre was not asked again")
+	}
 }
 
 // TestFullDisk: nothing is saved, nothing is lost, and looking goes on.

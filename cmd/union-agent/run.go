@@ -78,6 +78,10 @@ func (o *runOut) synced(code string, r union.Result, err error) {
 		o.bar.Done()
 		o.bar = nil
 	}
+	if wait, asked := agent.Asked(err); asked { // no failure: the next line says when it goes on
+		o.say(map[string]any{"union": code, "sync": syncedOf(code, r), "asked_seconds": int(wait / time.Second)}, o.s.T("agent.run_asked", "union", code))
+		return
+	}
 	if err != nil {
 		o.say(map[string]any{"union": code, "sync": syncedOf(code, r), "error": text.Sentence(o.s.Lang, err)}, code+" "+text.Sentence(o.s.Lang, err))
 		return

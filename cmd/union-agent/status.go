@@ -104,7 +104,7 @@ func health(st agent.Status) int {
 	switch {
 	case st.Held > 0 || len(st.Cases) > 0 || len(st.Notices) > 0:
 		return clikit.ExitAttention
-	case st.Failures > 0 && st.Error != 0:
+	case st.Failed():
 		return clikit.ExitStatus(syncproto.Fail(st.Error, "sync", nil))
 	case !st.Fetched:
 		return clikit.ExitBusy
@@ -262,7 +262,10 @@ func printHealth(s *clikit.Session, st agent.Status) error {
 	for _, n := range st.Notices {
 		errs = append(errs, s.Println(moment(n.Since)+" "+text.Sentence(s.Lang, syncproto.Fail(n.Code, "status", nil))))
 	}
-	if st.Failures > 0 && st.Error != 0 {
+	if st.Waits() {
+		errs = append(errs, s.Println(s.T("agent.waits_turn", "time", moment(st.Next))))
+	}
+	if st.Failed() {
 		errs = append(errs, s.Println(s.T("agent.newest_failure", "time", moment(st.Tried.Round(time.Second)))+
 			text.Sentence(s.Lang, syncproto.Fail(st.Error, "sync", nil))))
 	}

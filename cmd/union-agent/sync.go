@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"unionsync/agent"
 	"unionsync/agent/union"
 	"unionsync/internal/clikit"
 	"unionsync/internal/text"
@@ -64,7 +68,7 @@ func (p program) doSync(c *cli.Context) error {
 	out := []syncedOut{}
 	for _, code := range all {
 		bar := s.Progress(s.T("agent.syncing"))
-		r, err := a.Sync(c.Context, code, func(r union.Result) { bar.Say(howFar(s, r)) })
+		r, err := syncPatiently(c.Context, s, a, code, bar)
 		bar.Done()
 		one := syncedOf(code, r)
 		if err != nil && s.JSON { // one value on standard output: the error stands in it
@@ -97,6 +101,29 @@ func (p program) doSync(c *cli.Context) error {
 		return clikit.Outcome(clikit.ExitAttention)
 	}
 	return errors.Join(errs...)
+}
+
+// askedPatience is how long a sync by hand waits in all when the centre asks to come again.
+const askedPatience = 5 * time.Minute
+
+// syncPatiently syncs, and again when the centre asks for it: a person who waits for the end
+// is shown that it waits, not an error. Beyond its patience the sync ends with the centre's
+// word.
+func syncPatiently(ctx context.Context, s *clikit.Session, a *agent.Agent, code string, bar *clikit.Progress) (union.Result, error) {
+	for left := askedPatience; ; {
+		r, err := a.Sync(ctx, code, func(r union.Result) { bar.Say(howFar(s, r)) })
+		wait, asked := agent.Asked(err)
+		wait += time.Duration(rand.Int64N(int64(wait/4) + 1)) // not together with all that were asked now
+		if left -= wait; !asked || left < 0 {
+			return r, err
+		}
+		bar.Say(s.T("agent.waits_seconds", "n", fmt.Sprint(int(wait.Seconds()))))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return r, err
+		}
+	}
 }
 
 // needsAttention reports whether a sync left something to a person.

@@ -169,6 +169,9 @@ func (c *centre) Leads() bool { return true }
 // LeaderID implements gate.Log.
 func (c *centre) LeaderID() string { return "n1" }
 
+// Queue implements gate.Log: each entry is applied at once.
+func (c *centre) Queue() int { return 0 }
+
 // Confirm implements gate.Log.
 func (c *centre) Confirm(context.Context) error { return nil }
 

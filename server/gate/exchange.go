@@ -3,9 +3,9 @@ package gate
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -97,6 +97,10 @@ func (g *Gate) exchange(ctx context.Context, d device, q *syncpb.Request) (*sync
 	segments, refused, err := session.Read(q)
 	if err != nil {
 		return nil, err
+	}
+	if len(segments) > 0 && g.cfg.Log.Queue() >= g.cfg.Capacity.Items {
+		g.cfg.Meter.NotLetIn(syncproto.CodeQueueFull)
+		return nil, refusal(syncproto.CodeQueueFull, "take changes", g.pace.seconds(g.cfg.Now()), nil)
 	}
 	if err := g.notBehind(ctx, q); err != nil {
 		return nil, err
@@ -218,12 +222,9 @@ func (g *Gate) signReceipt(q *syncpb.Request, r *syncpb.Response) {
 		return
 	}
 	own := g.cfg.Node.Own
-	id, err := own.Identity()
-	if err != nil {
-		panic(fmt.Sprintf("identity of an opened node: %v", err)) // checked when it was opened
-	}
+	id := tlsid.KeyIDOf(own.Key.Public().(ed25519.PublicKey))
 	r.Receipt.Signature = seal.Sign(own.Key, syncproto.DomainReceipt, msg)
-	r.Receipt.Signer = id.KeyID[:]
+	r.Receipt.Signer = id[:]
 	r.Receipt.Certificate = own.Cert.Raw
 }
 

@@ -34,6 +34,9 @@ type lossyLog struct {
 	persist   bool // what loses its answer is committed all the same
 	confirmed int
 	confirm   error
+	leader    string
+	queue     int
+	hold      chan struct{} // commits wait for it; nil: none does
 }
 
 var errLost = syncproto.Fail(syncproto.CodeUnknownOutcome, "commit", errors.New("lost"))
@@ -56,6 +59,9 @@ func (f *lossyLog) Propose(_ context.Context, entry []byte) (any, error) {
 
 // Commit implements Log.
 func (f *lossyLog) Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error) {
+	if f.hold != nil {
+		<-f.hold
+	}
 	b, err := ledger.Entry(&entrypb.Batch{Time: 1, Items: []*entrypb.Item{item}})
 	if err != nil {
 		return nil, err
@@ -71,7 +77,10 @@ func (f *lossyLog) Commit(ctx context.Context, item *entrypb.Item) ([]session.Ou
 func (f *lossyLog) Leads() bool { return f.leads }
 
 // LeaderID implements Log.
-func (f *lossyLog) LeaderID() string { return "" }
+func (f *lossyLog) LeaderID() string { return f.leader }
+
+// Queue implements Log.
+func (f *lossyLog) Queue() int { return f.queue }
 
 // Confirm implements Log.
 func (f *lossyLog) Confirm(context.Context) error {
@@ -87,14 +96,14 @@ func (f *lossyLog) Describe() Description { return Description{} }
 
 // bench is a gate on a ledger in memory, and one enrolled device.
 type bench struct {
-	t     *testing.T
+	t     testing.TB
 	g     *Gate
 	log   *lossyLog
 	agent *sessiontest.Agent
 	id    []byte
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	own, err := trust.Init(t.TempDir(), trust.Founding{City: "t", NodeID: "n1", Rand: rand.Reader, Now: time.Now()})
 	if err != nil {

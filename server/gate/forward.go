@@ -103,7 +103,7 @@ func passing(err error) bool {
 // leaderAddress gives the URL of the node that leads.
 func (g *Gate) leaderAddress() (string, error) {
 	id := g.cfg.Log.LeaderID()
-	if id == "" || id == g.cfg.Node.ID() {
+	if id == "" || id == g.id {
 		return "", syncproto.Fail(syncproto.CodeNoLeader, "find the leader", nil, argSeconds, leaderSeconds)
 	}
 	n, err := g.cfg.Ledger.Node(id)
@@ -138,4 +138,59 @@ func answer[R any](g *Gate, op string, r *R, err error) (*connect.Response[R], e
 		g.cfg.Logger.Info("call refused", "call", op, "code", int(syncproto.CodeOf(err)))
 	}
 	return nil, wire.Encode(err)
+}
+
+// How often it is looked whether another node leads, and a line to it is used so that it
+// stays: at the next stampede a new one would wait behind thousands of agents at its door.
+const (
+	wayLook = time.Second
+	wayUse  = 30 * time.Second
+)
+
+// keepWay keeps a line open to the node that leads, until ctx ends.
+func (g *Gate) keepWay(ctx context.Context) {
+	tick := time.NewTicker(wayLook)
+	defer tick.Stop()
+	var used wayUsed
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := g.way(ctx, &used); err != nil && ctx.Err() == nil {
+			g.cfg.Logger.Debug("no line to the leader", "error", err)
+		}
+	}
+}
+
+// wayUsed is the line to the leader that was used last, and when.
+type wayUsed struct {
+	to string
+	at time.Time
+}
+
+// way uses the line to the leader if that is another node, and it is time.
+func (g *Gate) way(ctx context.Context, used *wayUsed) error {
+	address, err := g.leaderAddress()
+	if err != nil || g.cfg.Log.Leads() || address == used.to && time.Since(used.at) < wayUse {
+		return nil // without a leader there is no way
+	}
+	used.to, used.at = address, time.Now()
+	return g.useWay(ctx, address)
+}
+
+// useWay asks for what no node has, which costs next to nothing.
+func (g *Gate) useWay(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, wayUse)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodHead, address+"/", nil)
+	if err != nil {
+		return err
+	}
+	r, err := g.cfg.Client.Do(q)
+	if err != nil {
+		return err
+	}
+	return r.Body.Close()
 }

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/errgroup"
 
 	"unionsync/internal/seal"
 	"unionsync/server/archive"
@@ -33,6 +33,8 @@ type Log interface {
 	Leads() bool
 	// LeaderID names the node that leads, as far as is known here; "" for none.
 	LeaderID() string
+	// Queue is how many items wait for a place in an entry here.
+	Queue() int
 	// Confirm returns once it is certain that this node leads and has applied all that was
 	// committed before the call.
 	Confirm(ctx context.Context) error
@@ -117,23 +119,47 @@ type Window struct {
 	End   int // default 06:00; may be past midnight
 }
 
-// Capacity bounds what a node does at once.
+// Capacity bounds what a node does at once. Beyond it agents are told when to come again.
 type Capacity struct {
-	Conns     int           // open connections; default 8192
-	Requests  int           // agents' requests being worked on; default 256
-	Queue     time.Duration // a request waits this long for its turn; default 5 s
-	Patience  time.Duration // a call waits this long for a leader; default 15 s
-	Contacts  time.Duration // notes of idle exchanges are pooled this long; default 1 s
-	AdminSize int           // bytes of an admin call; default 32 MiB
+	Conns    int           // open connections; default 2000
+	Greeting time.Duration // of silence, before one that has not said who it is makes room for others; default 10 s
+	Requests int           // agents' requests being worked on; default 256
+	Queue    time.Duration // a request waits this long for room, and again for its turn; default 30 s
+	Memory   int           // bytes of requests that come in and answers that go out; default 64 MiB
+	Items    int           // agents' items that wait for the log before new ones are refused; default 2048
+	// DeviceAtOnce is how many exchanges one device has under way; default 2. A sync makes one
+	// after the other, and one whose line was cut may leave another.
+	DeviceAtOnce int
+	// DeviceRate is how many exchanges one device makes a minute for long; default 300. Twice
+	// as many may come at once, as after a restore.
+	DeviceRate int
+	Patience   time.Duration // a call waits this long for a leader; default 15 s
+	Contacts   time.Duration // notes of idle exchanges are pooled this long; default 1 s
+	AdminSize  int           // bytes of an admin call; default 32 MiB
 }
+
+// Default bounds, where they are shown to people too.
+const (
+	DefaultConns        = 2000
+	DefaultRequests     = 256
+	DefaultQueue        = 30 * time.Second
+	DefaultMemory       = 64 << 20
+	DefaultDeviceAtOnce = 2
+	DefaultDeviceRate   = 300
+)
 
 func (c *Config) setDefaults() {
 	if c.Window == (Window{}) {
 		c.Window = Window{Start: 20 * 60, End: 6 * 60}
 	}
-	setDefault(&c.Capacity.Conns, 8192)
-	setDefault(&c.Capacity.Requests, 256)
-	setDefault(&c.Capacity.Queue, 5*time.Second)
+	setDefault(&c.Capacity.Conns, DefaultConns)
+	setDefault(&c.Capacity.Greeting, 10*time.Second)
+	setDefault(&c.Capacity.Requests, DefaultRequests)
+	setDefault(&c.Capacity.Queue, DefaultQueue)
+	setDefault(&c.Capacity.Memory, DefaultMemory)
+	setDefault(&c.Capacity.Items, 2048)
+	setDefault(&c.Capacity.DeviceAtOnce, DefaultDeviceAtOnce)
+	setDefault(&c.Capacity.DeviceRate, DefaultDeviceRate)
 	setDefault(&c.Capacity.Patience, 15*time.Second)
 	setDefault(&c.Capacity.Contacts, time.Second)
 	setDefault(&c.Capacity.AdminSize, 32<<20)
@@ -180,9 +206,11 @@ func minuteOfDay(m int) bool { return m >= 0 && m < minutesPerDay }
 // [Gate.Serve], and let [Gate.Run] commit the pooled notes.
 type Gate struct {
 	cfg      Config
+	id       string // of the node
+	vouching *vouching
 	history  []byte
-	bundles  string // the age recipient for bundles
-	turns    *semaphore.Weighted
+	bundles  string    // the age recipient for bundles
+	pace     *pacer    // of those who are refused
 	attempts *attempts // wrong codes by the caller's address
 	guesses  *attempts // wrong codes by the code's prefix, at the leader
 	contacts *contacts
@@ -201,9 +229,11 @@ func New(cfg Config) (*Gate, error) {
 	}
 	g := &Gate{
 		cfg:      cfg,
+		id:       cfg.Node.ID(),
+		vouching: newVouching(cfg.Node.Own.CA),
 		bundles:  bundles,
 		history:  ca[:syncproto.HistorySize],
-		turns:    semaphore.NewWeighted(int64(cfg.Capacity.Requests)),
+		pace:     newPacer(cfg.Capacity.Requests),
 		attempts: newAttempts(),
 		guesses:  newAttempts(),
 		contacts: newContacts(),
@@ -214,6 +244,13 @@ func New(cfg Config) (*Gate, error) {
 
 // Run commits the notes of exchanges, and what rules find on what was merged, until ctx ends.
 func (g *Gate) Run(ctx context.Context) error {
+	way, ctx := errgroup.WithContext(ctx)
+	way.Go(func() error { g.keepWay(ctx); return nil })
+	way.Go(func() error { return g.runNotes(ctx) })
+	return way.Wait()
+}
+
+func (g *Gate) runNotes(ctx context.Context) error {
 	tick := time.NewTicker(g.cfg.Capacity.Contacts)
 	defer tick.Stop()
 	for {

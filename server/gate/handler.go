@@ -24,7 +24,7 @@ const (
 	headerAddress     = "Unionsync-Address"     // where the forwarded call came from
 )
 
-// joinSize bounds a Join, which needs no certificate.
+// joinSize bounds a Join and an Enrol, which need no certificate.
 const joinSize = 64 << 10
 
 // caller is who makes a call.
@@ -55,19 +55,23 @@ func callerOf(ctx context.Context) caller {
 func (g *Gate) Handler() http.Handler {
 	mux := http.NewServeMux()
 	path, union := unionrpcconnect.NewUnionHandler(&unionService{g},
-		wire.HandlerOptions(syncproto.MaxRequestBytes), connect.WithRequestGate(gateUnion))
-	mux.Handle(path, g.inTurn(union))
+		wire.HandlerOptions(syncproto.MaxRequestBytes), connect.WithRequestGate(gateUnion), small(unionrpcconnect.UnionEnrolProcedure))
+	mux.Handle(path, newTurns(g, union))
 	path, admin := unionrpcconnect.NewAdminHandler(&adminService{g: g},
 		wire.HandlerOptions(g.cfg.Capacity.AdminSize),
-		connect.WithRequestGate(gateAdmin),
-		connect.WithConditionalHandlerOptions(func(s connect.Spec) []connect.HandlerOption {
-			if s.Procedure != unionrpcconnect.AdminJoinProcedure {
-				return nil
-			}
-			return []connect.HandlerOption{wire.HandlerOptions(joinSize)}
-		}))
+		connect.WithRequestGate(gateAdmin), small(unionrpcconnect.AdminJoinProcedure))
 	mux.Handle(path, admin)
 	return wire.Trim(g.identify(mux))
+}
+
+// small bounds a procedure that needs no certificate.
+func small(procedure string) connect.HandlerOption {
+	return connect.WithConditionalHandlerOptions(func(s connect.Spec) []connect.HandlerOption {
+		if s.Procedure != procedure {
+			return nil
+		}
+		return []connect.HandlerOption{wire.HandlerOptions(joinSize)}
+	})
 }
 
 // identify notes who calls. A certificate that is not taken gets its answer here and not by
@@ -80,6 +84,9 @@ func (g *Gate) identify(next http.Handler) http.Handler {
 			c.known = c.refused == nil
 			c.cert = r.TLS.PeerCertificates[0].Raw
 		}
+		if at, _ := r.Context().Value(guestKey{}).(*guest); at != nil && c.known && c.id.Role == tlsid.RoleNode {
+			at.node.Store(true)
+		}
 		if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			c.address = ap.Addr().Unmap()
 		}
@@ -89,35 +96,14 @@ func (g *Gate) identify(next http.Handler) http.Handler {
 
 // verify checks a certificate whose key the caller has proved to hold.
 func (g *Gate) verify(cert *x509.Certificate) (tlsid.Identity, error) {
-	id, err := tlsid.Verify(cert, g.cfg.Node.Own.CA, tlsid.RoleDevice, tlsid.RoleNode)
+	id, err := g.certificateOf(cert.Raw, tlsid.RoleDevice, tlsid.RoleNode)
 	if err != nil && syncproto.CodeOf(err) != syncproto.CodeWrongRole {
 		err = syncproto.Fail(syncproto.CodeCertRefused, "identify caller", err)
 	}
 	return id, err
 }
 
-// inTurn lets a bounded number of requests in at once. The turn is taken before the body is
-// read, so that the bound holds for memory too.
-func (g *Gate) inTurn(next http.Handler) http.Handler {
-	errs := connect.NewErrorWriter()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), g.cfg.Capacity.Queue)
-		err := g.turns.Acquire(ctx, 1)
-		cancel()
-		if err != nil {
-			busy := syncproto.Fail(syncproto.CodeBusy, "take a turn", err, "seconds", busySeconds)
-			g.cfg.Meter.Exchanged(outcomeOf(nil, busy), g.cfg.Capacity.Queue)
-			_ = errs.Write(w, r, wire.Encode(busy)) // a client that is gone reads no error
-			return
-		}
-		defer g.turns.Release(1)
-		g.cfg.Meter.Working(1)
-		defer g.cfg.Meter.Working(-1)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// busySeconds is after how long a refused agent should come again; it adds jitter itself.
+// busySeconds is after how long a call that ran out of time should be made again.
 const busySeconds = "30"
 
 // gateUnion checks who may call the agents' service, before a message is read.

@@ -129,7 +129,7 @@ func TestTwoFilesOfOneVersion(t *testing.T) {
 	})
 }
 
-func readJSON(t *testing.T, b []byte, to any) {
+func readJSON(t testing.TB, b []byte, to any) {
 	t.Helper()
 	if err := json.Unmarshal(b, to); err != nil {
 		t.Fatal(err)

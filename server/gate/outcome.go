@@ -21,8 +21,11 @@ func outcomeOf(r *syncpb.Response, err error) string {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return health.OutcomeBusy
 	}
+	if syncproto.Later(syncproto.CodeOf(err)) {
+		return health.OutcomeBusy
+	}
 	switch syncproto.CodeOf(err) {
-	case syncproto.CodeBusy, syncproto.CodeNoLeader, syncproto.CodeNotLeader, syncproto.CodeNotReady,
+	case syncproto.CodeNoLeader, syncproto.CodeNotLeader, syncproto.CodeNotReady,
 		syncproto.CodeUnknownOutcome, syncproto.CodeNodeStopped, syncproto.CodeUnreachable:
 		return health.OutcomeBusy
 	case syncproto.CodeInternal:

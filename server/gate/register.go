@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/hex"
 	"slices"
 	"time"
@@ -155,13 +154,9 @@ func (g *Gate) lasts(der []byte, unions []string, now time.Time) bool {
 	if len(der) == 0 {
 		return false
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
+	v, err := g.vouching.of(der, tlsid.RoleDevice)
+	if err != nil || slices.ContainsFunc(unions, func(u string) bool { return !slices.Contains(v.id.Unions, u) }) {
 		return false
 	}
-	who, err := tlsid.Verify(cert, g.cfg.Node.Own.CA, tlsid.RoleDevice)
-	if err != nil || slices.ContainsFunc(unions, func(u string) bool { return !slices.Contains(who.Unions, u) }) {
-		return false
-	}
-	return cert.NotAfter.Sub(now) >= cert.NotAfter.Sub(cert.NotBefore)/2
+	return v.until.Sub(now) >= v.until.Sub(v.from)/2
 }

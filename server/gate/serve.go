@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +22,7 @@ const (
 	writeTimeout  = 180 * time.Second
 	keepAlive     = 2 * time.Minute
 	maxHeadBytes  = 16 << 10
-	maxStreams    = 128
+	minStreams    = 128 // of a connection; another node forwards all that it works on over one
 	shutdownGrace = 10 * time.Second
 )
 
@@ -31,6 +30,7 @@ const (
 func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
 	config := tlsid.ServerTLS(g.cfg.Node.Own)
 	config.VerifyConnection = nil // identify does it, where it can say why
+	d := newDoor(l, g.cfg.Capacity, g.cfg.Meter)
 	s := &http.Server{
 		Handler:           g.Handler(),
 		TLSConfig:         config,
@@ -39,13 +39,16 @@ func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeadBytes,
-		ConnState:         g.countConn,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(g.cfg.Logger.Handler(), slog.LevelDebug),
+		ConnState:         g.followConn(d),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, guestKey{}, guestOf(c))
+		},
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: max(minStreams, 2*g.cfg.Capacity.Requests)},
+		ErrorLog: slog.NewLogLogger(g.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := s.ServeTLS(limitListener(l, g.cfg.Capacity.Conns), "", "")
+		err := s.ServeTLS(d, "", "")
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil
 		}
@@ -63,59 +66,19 @@ func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
 	return group.Wait()
 }
 
-// countConn keeps the number of open connections.
-func (g *Gate) countConn(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		g.cfg.Meter.Connected(1)
-	case http.StateClosed, http.StateHijacked:
-		g.cfg.Meter.Connected(-1)
-	default:
+// guestKey is where a request's context has its guest.
+type guestKey struct{}
+
+// followConn tells the door and the metrics what becomes of a connection.
+func (g *Gate) followConn(d *door) func(net.Conn, http.ConnState) {
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			g.cfg.Meter.Connected(1)
+		case http.StateClosed, http.StateHijacked:
+			g.cfg.Meter.Connected(-1)
+		default:
+		}
+		d.state(c, state)
 	}
-}
-
-// limited is a listener with a bound on open connections: further ones wait in the system's
-// queue, where they cost nothing.
-type limited struct {
-	net.Listener
-	slots chan struct{}
-	done  chan struct{}
-	once  sync.Once
-}
-
-func limitListener(l net.Listener, n int) *limited {
-	return &limited{Listener: l, slots: make(chan struct{}, n), done: make(chan struct{})}
-}
-
-// Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &limitedConn{Conn: c, free: func() { <-l.slots }}, nil
-}
-
-// Close implements net.Listener.
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return l.Listener.Close()
-}
-
-type limitedConn struct {
-	net.Conn
-	once sync.Once
-	free func()
-}
-
-// Close implements net.Conn.
-func (c *limitedConn) Close() error {
-	defer c.once.Do(c.free)
-	return c.Conn.Close()
 }

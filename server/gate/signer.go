@@ -3,13 +3,11 @@ package gate
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 
 	"unionsync/internal/rpc/tlsid"
 	"unionsync/internal/seal"
-	"unionsync/syncproto"
 	"unionsync/syncproto/session"
 	"unionsync/syncproto/syncpb"
 )
@@ -58,11 +56,11 @@ func maySign(who tlsid.Identity, _ string) bool { return who.Role == tlsid.RoleN
 
 // certificateOf reads a certificate that the city's CA signed.
 func (g *Gate) certificateOf(der []byte, roles ...tlsid.Role) (tlsid.Identity, error) {
-	cert, err := x509.ParseCertificate(der)
+	v, err := g.vouching.of(der, roles...)
 	if err != nil {
-		return tlsid.Identity{}, syncproto.Fail(syncproto.CodeCertificate, "read certificate", err)
+		return tlsid.Identity{}, err
 	}
-	return tlsid.Verify(cert, g.cfg.Node.Own.CA, roles...)
+	return v.id, nil
 }
 
 // returnedCertificates gives whom the certificates name that a request hands back, by signer.
@@ -91,7 +89,7 @@ func (g *Gate) returnedCertificates(q *syncpb.Request) map[string][]tlsid.Identi
 // signer signs for changes that nobody signed: those made at the centre, and where a page
 // ends inside a run.
 func (g *Gate) signer() session.Signer {
-	return session.Signer{ID: []byte(g.cfg.Node.ID()), Sign: func(domain string, msg []byte) []byte {
+	return session.Signer{ID: []byte(g.id), Sign: func(domain string, msg []byte) []byte {
 		return seal.Sign(g.cfg.Node.Own.Key, domain, msg)
 	}}
 }
@@ -126,12 +124,12 @@ func (g *Gate) certificates(id string) (out [][]byte, err error) {
 		return [][]byte{der}, nil
 	}
 	own := g.cfg.Node.Own.Cert.Raw
-	if id == g.cfg.Node.ID() {
+	if id == g.id {
 		out = append(out, own)
 	}
 	of, err := g.cfg.Ledger.NodeCertificates(id)
 	for _, der := range of {
-		if id != g.cfg.Node.ID() || !bytes.Equal(der, own) {
+		if id != g.id || !bytes.Equal(der, own) {
 			out = append(out, der)
 		}
 	}

@@ -168,6 +168,7 @@ func bounded(t *testing.T, g prometheus.Gatherer) {
 	known := map[string][]string{
 		"outcome": outcomes, "state": append(slices.Clone(DeviceStates), raftStates...), "alarm": DeviceAlarms, "type": CaseTypes,
 		"verdict": {"applied", "parallel", "conflict", "held", "dropped", "refused"}, "part": {"lsm", "vlog"},
+		"reason": {"turn", "queue", "memory", "device", "stranger", "slow"}, "conn": {stateGreeting, stateIdle},
 	}
 	free := []string{"version", "go_version"} // of the program: one series
 	for _, f := range families {

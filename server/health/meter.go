@@ -26,6 +26,18 @@ var verdicts = map[syncproto.VerdictKind]string{
 	syncproto.VerdictHeld: "held", syncproto.VerdictDropped: "dropped",
 }
 
+// reasons for which a request is not let in, as metrics name them.
+var reasons = map[syncproto.Code]string{
+	syncproto.CodeBusy: "turn", syncproto.CodeQueueFull: "queue", syncproto.CodeMemoryFull: "memory",
+	syncproto.CodeDeviceBusy: "device", syncproto.CodeStrangers: "stranger", syncproto.CodeTooSlow: "slow",
+}
+
+// Connections that are shown out of a full door, as metrics name them.
+const (
+	stateGreeting = "greeting" // it took too long to say who it is
+	stateIdle     = "idle"     // it was kept for a further request
+)
+
 const segmentRefused = "refused"
 
 // Meter counts what a node's door does. All of its methods may be called at any time, and on
@@ -36,6 +48,9 @@ type Meter struct {
 	changes   *prometheus.CounterVec
 	requests  prometheus.Gauge
 	conns     prometheus.Gauge
+	waiting   prometheus.Gauge
+	notLetIn  *prometheus.CounterVec
+	shownOut  *prometheus.CounterVec
 }
 
 var _ prometheus.Collector = (*Meter)(nil)
@@ -56,6 +71,17 @@ func NewMeter() *Meter {
 		conns: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "unionsync_open_connections", Help: "Open connections of agents, operators and nodes to this node's door."}),
 	}
+	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "unionsync_requests_waiting", Help: "Agents' requests that wait for their turn at this node."})
+	m.notLetIn = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "unionsync_requests_refused_total", Help: "Agents' requests that were told to come again, by reason."}, []string{"reason"})
+	m.shownOut = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "unionsync_connections_closed_total", Help: "Connections closed to make room for others, by their state."}, []string{"conn"})
+	for _, r := range reasons {
+		m.notLetIn.WithLabelValues(r)
+	}
+	m.shownOut.WithLabelValues(stateGreeting)
+	m.shownOut.WithLabelValues(stateIdle)
 	for _, o := range outcomes {
 		m.exchanges.WithLabelValues(o)
 		m.duration.WithLabelValues(o)
@@ -102,6 +128,33 @@ func (m *Meter) Working(by int) {
 	}
 }
 
+// Waiting notes that a request begins (1) or ends (-1) to wait for its turn.
+func (m *Meter) Waiting(by int) {
+	if m != nil {
+		m.waiting.Add(float64(by))
+	}
+}
+
+// NotLetIn counts a request that was refused by a bound of the door.
+func (m *Meter) NotLetIn(c syncproto.Code) {
+	if reason, ok := reasons[c]; ok && m != nil {
+		m.notLetIn.WithLabelValues(reason).Inc()
+	}
+}
+
+// ShownOut counts a connection that was closed to make room for another: one that greeted
+// for too long, or an idle one.
+func (m *Meter) ShownOut(greeting bool) {
+	if m == nil {
+		return
+	}
+	state := stateIdle
+	if greeting {
+		state = stateGreeting
+	}
+	m.shownOut.WithLabelValues(state).Inc()
+}
+
 // Connected notes that a connection begins (1) or ends (-1).
 func (m *Meter) Connected(by int) {
 	if m != nil {
@@ -110,7 +163,7 @@ func (m *Meter) Connected(by int) {
 }
 
 func (m *Meter) parts() []prometheus.Collector {
-	return []prometheus.Collector{m.exchanges, m.duration, m.changes, m.requests, m.conns}
+	return []prometheus.Collector{m.exchanges, m.duration, m.changes, m.requests, m.conns, m.waiting, m.notLetIn, m.shownOut}
 }
 
 // Describe implements prometheus.Collector.

@@ -117,6 +117,8 @@ var statuses = []struct {
 	{400, 499, connect.CodePermissionDenied},
 	{syncproto.CodeNotYourUnion, syncproto.CodeDeviceRevoked, connect.CodePermissionDenied},
 	{syncproto.CodeUnreachable, syncproto.CodeNoLeader, connect.CodeUnavailable},
+	{syncproto.CodeDeviceBusy, syncproto.CodeDeviceBusy, connect.CodeResourceExhausted},
+	{syncproto.CodeQueueFull, syncproto.CodeStrangers, connect.CodeUnavailable},
 	{syncproto.CodeNotReady, syncproto.CodeNotReady, connect.CodeUnavailable},
 	{syncproto.CodeCountNotReady, syncproto.CodeCountNotReady, connect.CodeUnavailable},
 }
