@@ -83,7 +83,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openHealth, n.openArchive, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.hasRoom, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openHealth, n.openArchive, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -190,6 +190,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	upper.Go(func() error { return ended(above, "belonging", n.runBelonging(above)) })
 	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
+	upper.Go(func() error { return ended(above, "disk", n.runRoom(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()
