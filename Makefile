@@ -86,6 +86,10 @@ sim-long: ## at least 10,000 union-years of it, 2,500 worlds with a seed each
 net: ## a night of 200 changes over each of several bad lines (Linux, root); a line each
 	@$(GO) run ./internal/netlab
 
+.PHONY: faults
+faults: ## three real nodes, agents and everything that happens to machines, an hour (Linux, root; DURATION= SEED= ONLY=)
+	@$(GO) run ./internal/faults
+
 .PHONY: mutants
 mutants: ## plants faults into the product, one at a time: each must be caught (ONLY= a part of a name, JOBS=)
 	@CGO_ENABLED=0 $(GO) run ./internal/sim/mutants

@@ -144,13 +144,17 @@ func (n *nemesis) killAgain(ctx context.Context) (func() error, error) {
 	return func() error { return nil }, x.kill()
 }
 
-// stopPatience is how long a node may take to end in order: as in its systemd unit.
-const stopPatience = 60 * time.Second
+// stopPatience is how long a node may take to end in order: less than its systemd unit gives it.
+const stopPatience = 45 * time.Second
 
-// stopLeader stops it in order, as for an upgrade.
+// stopLeader stops it in order, as for an upgrade. One that does not end breaks a promise; where
+// it hangs is in its log then.
 func (n *nemesis) stopLeader(context.Context) (func() error, error) {
 	n.leader.down = true
-	return func() error { return nil }, n.leader.StopWithin(stopPatience)
+	if err := n.leader.StopWithin(stopPatience); err != nil {
+		n.history.broke("%s did not end in order: %v", n.leader.ID, err)
+	}
+	return func() error { return nil }, nil
 }
 
 // stopping lets processes stand still.

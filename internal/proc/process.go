@@ -116,8 +116,21 @@ func (p *Process) Stop(patience time.Duration) error {
 	case <-p.ended:
 		return nil
 	case <-time.After(patience):
-		return errors.Join(fmt.Errorf("stop %s: still up after %v", p.name, patience), p.Kill())
+		return errors.Join(fmt.Errorf("stop %s: still up after %v", p.name, patience), p.dump(), p.Kill())
 	}
+}
+
+// dump lets a process that hangs say where, if its system can tell it to: in its log.
+func (p *Process) dump() error {
+	const writing = 2 * time.Second
+	if err := quit(p.cmd.Process); err != nil {
+		return fmt.Errorf("dump %s: %w", p.name, err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(writing):
+	}
+	return nil
 }
 
 // Tail gives the last n lines that the process wrote.

@@ -57,7 +57,7 @@ func TestSteady(t *testing.T) {
 			if err := beat(); !errors.Is(err, errAway) {
 				t.Fatal(err)
 			}
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		if n := f.tries.Load(); n != 1 {
 			t.Fatalf("%d tries at a follower that does not answer", n)

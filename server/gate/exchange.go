@@ -217,7 +217,7 @@ func (g *Gate) signReceipt(q *syncpb.Request, r *syncpb.Response) {
 	if msg == nil {
 		return
 	}
-	own := g.cfg.Node.Own
+	own := g.cfg.Node.Live()
 	id, err := own.Identity()
 	if err != nil {
 		panic(fmt.Sprintf("identity of an opened node: %v", err)) // checked when it was opened
