@@ -90,7 +90,7 @@ func (n *Node) start(m Machine) error {
 	n.addr = layer.advertise
 	n.trans = newSteady(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Logger: hlog.silenced("transport"), Stream: layer, MaxPool: 3, Timeout: n.cfg.Timing.Transport,
-	}), n.closing)
+	}), n.cfg.Timing.Transport, n.closing)
 	n.raft, err = raft.NewRaft(n.raftConfig(hlog), n.shell, n.log, n.log, n.snaps, n.trans)
 	if err != nil {
 		return fmt.Errorf("open node: start raft: %w", err)

@@ -8,7 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// steady is raft's transport, but for two habits of the library.
+// steady is raft's transport, but for three habits of the library; for the third see [pipe].
 //
 // After a follower was away,
 // raft's replication to it waits for up to ten seconds before it tries again, and nothing
@@ -32,7 +32,10 @@ type steady struct {
 	beats sync.RWMutex // held for reading while a heartbeat is worked on
 	deaf  bool         // guarded by beats: none is any more
 
+	patience time.Duration // for a pipeline to take a message
+
 	mu    sync.Mutex
+	pipes map[*pipe]struct{}              // guarded by mu: those that are open
 	heard map[raft.ServerID]chan struct{} // guarded by mu; closed with the next heartbeat answered
 }
 
@@ -46,8 +49,11 @@ var (
 	_ raft.WithPreVote = (*steady)(nil)
 )
 
-func newSteady(t *raft.NetworkTransport, closing <-chan struct{}) *steady {
-	s := &steady{NetworkTransport: t, appends: t, closing: closing, heard: map[raft.ServerID]chan struct{}{}}
+func newSteady(t *raft.NetworkTransport, patience time.Duration, closing <-chan struct{}) *steady {
+	s := &steady{
+		NetworkTransport: t, appends: t, closing: closing, patience: patience,
+		heard: map[raft.ServerID]chan struct{}{}, pipes: map[*pipe]struct{}{},
+	}
 	s.wanted = s.replicates
 	return s
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func TestSteady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, leads := new(away), atomic.Bool{}
 		leads.Store(true)
-		s := newSteady(nil, make(chan struct{}))
+		s := newSteady(nil, time.Second, make(chan struct{}))
 		s.appends, s.wanted = f, func(term uint64, id, address string) bool {
 			return leads.Load() && term == 3 && id == "n2" && address == "a2"
 		}
@@ -102,7 +103,7 @@ func TestDeafen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from := newSteady(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, Timeout: 5 * time.Second}), nil)
+		from := newSteady(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, Timeout: 5 * time.Second}), time.Second, nil)
 		defer func() { _ = from.Close() }()
 		return from.AppendEntries("n1", raft.ServerAddress(m.addr), &heartbeatOf, new(raft.AppendEntriesResponse))
 	}
@@ -113,5 +114,71 @@ func TestDeafen(t *testing.T) {
 	m.node.trans.deafen()
 	if err := beat(); err == nil || worked.Load() {
 		t.Fatal("it was worked on")
+	}
+}
+
+// stuck is a pipeline whose answers nobody reads.
+type stuck struct {
+	raft.AppendPipeline
+	closed chan struct{}
+	once   sync.Once
+}
+
+// AppendEntries implements raft.AppendPipeline.
+func (s *stuck) AppendEntries(*raft.AppendEntriesRequest, *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	<-s.closed
+	return nil, raft.ErrPipelineShutdown
+}
+
+// Close implements raft.AppendPipeline.
+func (s *stuck) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+// TestStuckPipeline: a message that a pipeline never takes ends with the patience, and with the
+// transport.
+func TestStuckPipeline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, end := range []struct {
+			why   string
+			after time.Duration
+			do    func(*steady, *pipe)
+		}{
+			{"patience", 10 * time.Second, func(*steady, *pipe) {}},
+			{"raft closes it", 0, func(_ *steady, p *pipe) { _ = p.Close() }},
+		} {
+			s := newSteady(nil, 10*time.Second, make(chan struct{}))
+			p := s.watch(&stuck{closed: make(chan struct{})})
+			began, done := time.Now(), make(chan error)
+			go func() {
+				_, err := p.AppendEntries(&logOf, new(raft.AppendEntriesResponse))
+				done <- err
+			}()
+			synctest.Wait()
+			end.do(s, p)
+			if err := <-done; !errors.Is(err, raft.ErrPipelineShutdown) || time.Since(began) != end.after {
+				t.Errorf("%s: %v after %v", end.why, err, time.Since(began))
+			}
+		}
+	})
+}
+
+// TestStuckPipelineAtTheEnd: the end of a node does not wait for it.
+func TestStuckPipelineAtTheEnd(t *testing.T) {
+	m := newRing(t).add("n1").start()
+	trans, began := m.node.trans, time.Now()
+	p := trans.watch(&stuck{closed: make(chan struct{})})
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.AppendEntries(&logOf, new(raft.AppendEntriesResponse))
+		done <- err
+	}()
+	m.kill()
+	if err := <-done; !errors.Is(err, raft.ErrPipelineShutdown) {
+		t.Fatal(err)
+	}
+	if n, took := len(trans.pipes), time.Since(began); n != 0 || took >= trans.patience {
+		t.Fatalf("%d pipelines are open after %v", n, took)
 	}
 }
