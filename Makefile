@@ -98,6 +98,10 @@ net: ## a night of 200 changes over each of several bad lines (Linux, root); a l
 night: ## 12,040 agents sync with three nodes here: a night, an idle one, all at once (UNIONS= SERVER= PROFILE= ONLY=night)
 	@CGO_ENABLED=0 $(GO) run ./internal/citynight
 
+.PHONY: faults
+faults: ## three real nodes, agents and everything that happens to machines, an hour (Linux, root; DURATION= SEED= ONLY=)
+	@$(GO) run ./internal/faults
+
 .PHONY: mutants
 mutants: ## plants faults into the product, one at a time: each must be caught (ONLY= a part of a name, JOBS=)
 	@CGO_ENABLED=0 $(GO) run ./internal/sim/mutants

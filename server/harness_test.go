@@ -58,10 +58,11 @@ func testWorld() World { return World{Rand: rand.Reader, Now: time.Now} }
 // running is a node at work in this process.
 type running struct {
 	*Node
-	dir   string
-	ready Ready
-	stop  func() error
-	over  chan struct{} // closed when it has ended
+	dir    string
+	ready  Ready
+	stop   func() error
+	hangup chan os.Signal // makes it look at its certificate
+	over   chan struct{}  // closed when it has ended
 }
 
 // testCity is a centre of a few nodes.
@@ -128,18 +129,18 @@ func (c *testCity) start(dir string) *running {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ready := make(chan Ready, 1)
+	ready, hangup := make(chan Ready, 1), make(chan os.Signal)
 	log := slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", cfg.ID)
 	n, err := Open(Options{
 		Dir: dir, Config: cfg, World: testWorld(), Log: log, Version: "test", Capacity: c.capacity, Checks: cmp.Or(c.checks, -1),
-		Ready: func(r Ready) { ready <- r },
+		Ready: func(r Ready) { ready <- r }, Reload: hangup,
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	r := &running{Node: n, dir: dir, over: make(chan struct{})}
+	r := &running{Node: n, dir: dir, hangup: hangup, over: make(chan struct{})}
 	go func() {
 		ended <- n.Run(ctx)
 		close(r.over)

@@ -142,7 +142,7 @@ func (n *Node) checkFiles(context.Context) error {
 }
 
 func (n *Node) checkCertificate(context.Context) error {
-	return health.CheckCertificate(trust.NodeCertFile, n.trust.Own.Cert.NotAfter, n.opt.World.Now())
+	return health.CheckCertificate(trust.NodeCertFile, n.trust.Live().Cert.NotAfter, n.opt.World.Now())
 }
 
 func (n *Node) checkBackup(context.Context) error {
@@ -174,7 +174,7 @@ func (n *Node) facts() health.Facts {
 	s, head := n.cluster.Stats(), n.ledger.Head()
 	self, voters := n.cluster.Voting()
 	f := health.Facts{
-		Version: n.opt.Version, Queue: n.items.Waiting(), Until: n.trust.Own.Cert.NotAfter.Unix(), Backup: n.backup(),
+		Version: n.opt.Version, Queue: n.items.Waiting(), Until: n.trust.Live().Cert.NotAfter.Unix(), Backup: n.backup(),
 		Ready: n.ledger.Ready() && self && n.knowsLeader() && !n.cluster.Faulty() && s.CommitIndex <= s.Applied+maxBehind,
 		Raft: health.Raft{
 			State: strings.ToLower(s.State), Term: s.Term, Committed: s.CommitIndex, Applied: s.Applied, Last: s.LastIndex,

@@ -82,7 +82,7 @@ func (n *Node) isMember() bool {
 // self is how this node should be listed.
 func (n *Node) self() *entrypb.Node {
 	return &entrypb.Node{
-		Id: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw, Version: n.opt.Version,
+		Id: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Live().Cert.Raw, Version: n.opt.Version,
 		Level: ledger.KnownLevel(),
 	}
 }
@@ -95,7 +95,7 @@ func (n *Node) askForVote(ctx context.Context) error {
 		return err
 	}
 	q := &unionrpc.JoinRequest{
-		Node: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Own.Cert.Raw,
+		Node: n.opt.Config.ID, RaftAddress: n.cluster.Address(), ApiAddress: n.url, Certificate: n.trust.Live().Cert.Raw,
 		Applied: n.ledger.Applied(), Version: n.opt.Version, Level: ledger.KnownLevel(),
 	}
 	errs := []error{errors.New("no other node is known")}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,9 @@ type Options struct {
 	Ready func(Ready)
 	// Recent keeps the newest lines of Log for the bundle of the debug command; may be nil.
 	Recent *health.Recent
+	// Reload makes the node look at once whether its certificate was replaced, as it does every
+	// minute by itself; nil: nobody asks.
+	Reload <-chan os.Signal
 	// Notify tells the system's service manager how the node is; nil: there is none.
 	Notify func(state string) error
 }
@@ -83,7 +87,7 @@ type Node struct {
 // fails.
 func Open(opt Options) (*Node, error) {
 	n := &Node{opt: opt}
-	for _, step := range []func() error{n.openTrust, n.openDoor, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openHealth, n.openArchive, n.openGate} {
+	for _, step := range []func() error{n.openTrust, n.openDoor, n.hasRoom, n.openLedger, n.sound, n.openLogID, n.openCluster, n.openHealth, n.openArchive, n.openGate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -99,7 +103,7 @@ func (n *Node) openTrust() error {
 	if id := n.trust.ID(); id != n.opt.Config.ID {
 		return badConfig(configFile, fmt.Errorf("id is %q, the certificate is of %q", n.opt.Config.ID, id))
 	}
-	n.client = wire.NewClient(wire.ClientConfig{TLS: tlsid.ClientTLS(n.trust.Own), HTTP2: true, Conns: 8})
+	n.client = wire.NewClient(wire.ClientConfig{TLS: tlsid.LiveClientTLS(n.trust.Live), HTTP2: true, Conns: 8})
 	return nil
 }
 
@@ -143,7 +147,7 @@ func clusterConfig(opt *Options, own *trust.Node) (cluster.Config, error) {
 	}
 	return cluster.Config{
 		Dir: filepath.Join(opt.Dir, raftDir), Listen: opt.Config.Raft, Advertise: opt.Config.RaftAdvertise,
-		Own: own.Own, DataKey: own.City.DataKey(), Rand: opt.World.Rand, Log: opt.Log,
+		Own: own.Own, Live: own.Live, DataKey: own.City.DataKey(), Rand: opt.World.Rand, Log: opt.Log,
 		Timing: cluster.Timing{Heartbeat: heartbeat},
 	}, nil
 }
@@ -194,6 +198,8 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	upper.Go(func() error { return ended(above, "belonging", n.runBelonging(above)) })
 	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
+	upper.Go(func() error { return ended(above, "disk", n.runRoom(above)) })
+	upper.Go(func() error { return ended(above, "certificate", n.runRenewal(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()

@@ -62,6 +62,56 @@ func TestThreeNodes(t *testing.T) {
 	}
 }
 
+// TestFiveNodes: with five nodes two may be lost at once, the leader among them: the centre
+// takes work, the two come back and have everything. A third one lost is too much.
+func TestFiveNodes(t *testing.T) {
+	c := newCity(t, 5, gate.Capacity{Patience: patience})
+	c.keepAddresses()
+	c.importUnions("u1")
+	p := c.enrolPC(c.nodes[4], "u1")
+	p.Save(note(1, "all five"))
+	p.sync(c.nodes[3])
+	lead := c.leader()
+	lost := []*running{lead}
+	for _, n := range c.nodes {
+		if n != lead && len(lost) < 3 {
+			lost = append(lost, n)
+		}
+	}
+	for _, n := range lost[:2] {
+		if err := n.stop(); err != nil {
+			t.Fatal(err)
+		}
+		c.drop(n)
+	}
+	for _, n := range c.nodes {
+		p.Save(note(2, n.opt.Config.ID))
+		if u := p.sync(n); !u.Equal || p.State.Receipt != p.State.Head {
+			t.Fatal("not delivered with three of five")
+		}
+	}
+	st, err := c.admin(c.leader()).Status(t.Context())
+	if err != nil || len(st.Members) != 5 || !st.Ready {
+		t.Fatalf("%+v %v", st, err)
+	}
+	if lost[2] == c.leader() { // the one that is to go without a trace of orderliness
+		lost[2] = c.nodes[slices.IndexFunc(c.nodes, func(n *running) bool { return n != lost[2] })]
+	}
+	_, err = c.leave(c.leader(), lost[2].opt.Config.ID, false)
+	wantCode(t, err, syncproto.CodeQuorumRisk) // two of four would not be a majority
+	for _, n := range lost[:2] {
+		c.nodes = append(c.nodes, c.start(n.dir))
+	}
+	for _, n := range c.nodes[3:] {
+		p.Save(note(3, n.opt.Config.ID))
+		p.sync(n)
+	}
+	c.equalStates()
+	if len(p.Layer()) != 3 {
+		t.Errorf("the device has %d records, saved 3", len(p.Layer()))
+	}
+}
+
 // receiptFrom syncs at a node and gives who signed the receipt; Take has verified it.
 func (p *pc) receiptFrom(n *running) string {
 	p.t.Helper()

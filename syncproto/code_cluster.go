@@ -28,4 +28,5 @@ const (
 	CodeStateDiffers     Code = 623 // this node's state is not that of the majority: index
 	CodeReadOnly         Code = 624 // the nodes' states differ and none has a majority: nothing is taken in: seconds
 	CodeNothingToRecover Code = 625 // the folder holds no state of a centre
+	CodeNodeDiskFull     Code = 626 // too little room is left for this node to start or to go on: mib, need
 )

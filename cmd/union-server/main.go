@@ -42,7 +42,7 @@ func build(s *clikit.Session) *cli.App {
 	}
 }
 
-func world() server.World { return server.World{Rand: rand.Reader, Now: time.Now} }
+func world() server.World { return server.World{Rand: rand.Reader, Now: worldClock()} }
 
 // dataFlag names the node's folder; the environment may do so too.
 func dataFlag(s *clikit.Session) cli.Flag {

@@ -3,6 +3,9 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -39,12 +42,19 @@ func serve(c *cli.Context, s *clikit.Session) error {
 	n, err := server.Open(server.Options{
 		Dir: c.String("data"), Config: cfg, World: world(), Log: log, Version: version,
 		Ready:  func(r server.Ready) { sayReady(s, r) },
-		Recent: recent, Notify: health.Systemd,
+		Recent: recent, Reload: hangups(), Notify: health.Systemd,
 	})
 	if err != nil {
 		return err
 	}
 	return n.Run(c.Context)
+}
+
+// hangups gives SIGHUP, which for a service means: look at your files again.
+func hangups() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c
 }
 
 // sayReady writes the one line that scripts wait for.

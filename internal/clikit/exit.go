@@ -59,6 +59,7 @@ var exits = []exit{
 	one(syncproto.CodeRecoverLoss, ExitUsage),
 	one(syncproto.CodeStateDiffers, ExitAttention),
 	one(syncproto.CodeReadOnly, ExitBusy),
+	one(syncproto.CodeNodeDiskFull, ExitStorage),
 	one(syncproto.CodeLedgerOpen, ExitStorage),
 	one(syncproto.CodeLedgerEntry, ExitStorage),
 	one(syncproto.CodeNotReady, ExitBusy),

@@ -60,16 +60,17 @@ var arrows = []arrow{
 	{[]string{"internal/rpc/..."}, []string{"internal/rpc/...", "syncproto", "syncproto/syncpb"}},
 	{[]string{"internal/webkit/..."}, []string{"internal/text", "internal/webkit/...", "syncproto"}},
 	{[]string{"internal/atomicfile", "internal/cnid", "internal/layers", "internal/opsdoc", "internal/protodoc"}, nil},
-	{[]string{"internal/testcity"}, nil},                                          // what it checks, it must not use
-	{[]string{"internal/proc"}, nil},                                              // it knows the programs by their command lines only
-	{[]string{"internal/netlab"}, []string{"internal/proc", "internal/testcity"}}, // as a person at a PC
+	{[]string{"internal/testcity"}, nil}, // what it checks, it must not use
+	{[]string{"internal/proc"}, nil},     // it knows the programs by their command lines only
+	{[]string{"internal/netspace"}, nil},
+	{[]string{"internal/netlab"}, []string{"internal/netspace", "internal/proc", "internal/testcity"}}, // as a person at a PC
 
 	// Programs and tests that put both sides together; nothing imports them.
 	{both, []string{"agent/...", "server/...", "syncproto/...", "internal/..."}},
 }
 
 // both may import agent and server together.
-var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/citynight/...", "internal/e2e/...", "internal/restorecity/..."}
+var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/citynight/...", "internal/e2e/...", "internal/faults", "internal/restorecity/..."}
 
 func rooms(names ...string) []string { return append(names, helpers...) }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"unionsync/internal/netspace"
 )
 
 // patience bounds a case: far more than any night takes.
@@ -22,7 +24,7 @@ const patience = 8 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status, done, err := enclose(ctx)
+	status, done, err := netspace.Enclose(ctx, insideName, false)
 	if !done && err == nil {
 		status, err = 0, run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}
@@ -106,9 +108,9 @@ func (l *lab) line(ctx context.Context, number int, clean result) (out result, e
 	g.Go(func() error { return room.wire.run(ctx, func() quality { return *now.Load() }) })
 	g.Go(func() error {
 		defer end()
-		defer room.close()
+		defer room.Close()
 		return relayed(ctx, room.outer+":0", l.node().API, func(ctx context.Context, r *relay) (err error) {
-			out, err = l.through(ctx, number, r, room.do, func() {
+			out, err = l.through(ctx, number, r, room.Do, func() {
 				q, t := lines[number].wire, trouble{}
 				if q.Seed = l.seed; lines[number].relay != nil {
 					t = lines[number].relay(clean.line)

@@ -41,7 +41,16 @@ func Build(ctx context.Context, root, dir string) (Programs, error) {
 // BuildServer builds union-server alone into a file, with further flags for the linker: a
 // program that is unlike the others, as an older one.
 func BuildServer(ctx context.Context, root, file, ldflags string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w "+ldflags, "-o", file, "./cmd/union-server")
+	return buildServer(ctx, root, file, "-ldflags", "-s -w "+ldflags)
+}
+
+// BuildTagged builds union-server alone into a file, with what a build tag adds to it.
+func BuildTagged(ctx context.Context, root, file, tag string) error {
+	return buildServer(ctx, root, file, "-tags", tag)
+}
+
+func buildServer(ctx context.Context, root, file string, flags ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags...), "-o", file, "./cmd/union-server")...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

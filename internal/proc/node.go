@@ -3,16 +3,19 @@ package proc
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Node is one node of a centre.
 type Node struct {
 	ID, Data  string
-	API, Raft string // addresses, host and port
-	Advertise string // by which agents reach it; empty: API
-	Log       string // file with all that it wrote
+	API, Raft string   // addresses, host and port
+	Advertise string   // by which agents reach it; empty: API
+	Log       string   // file with all that it wrote
+	Env       []string // more for the environment of its process, as NAME=value
 	program   string
 	up        *Process
 }
@@ -53,18 +56,37 @@ func (n *Node) PID() int { return n.up.PID() }
 
 // Start starts the node and waits for its line that says that it is ready.
 func (n *Node) Start(ctx context.Context) error {
-	p, err := Start(n.ID, n.Log, n.program, "serve", "--data", n.Data, "--json")
+	if err := n.Launch(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	return n.Await(ctx)
+}
+
+// Launch starts the node and does not wait for anything.
+func (n *Node) Launch() error {
+	p, err := startIn(n.Env, n.ID, n.Log, n.program, "serve", "--data", n.Data, "--json")
 	if err != nil {
 		return err
 	}
 	n.up = p
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	if _, err := p.Line(ctx, func(line string) bool { return strings.HasPrefix(line, `{"node"`) }); err != nil {
+	return nil
+}
+
+// Await waits until a node that was launched says that it is ready.
+func (n *Node) Await(ctx context.Context) error {
+	if _, err := n.up.Line(ctx, func(line string) bool { return strings.HasPrefix(line, `{"node"`) }); err != nil {
 		return fmt.Errorf("start node: %w", err)
 	}
 	return nil
 }
+
+// Signal sends the node's process a signal.
+func (n *Node) Signal(s os.Signal) error { return n.up.Signal(s) }
+
+// ExitStatus is that of the process, once the node is not [Node.Up] any more; -1: a signal.
+func (n *Node) ExitStatus() int { return n.up.Status() }
 
 // Kill ends the node as a power cut would. A node that does not run stays so.
 func (n *Node) Kill() error {
@@ -80,6 +102,14 @@ func (n *Node) Stop() error {
 		return nil
 	}
 	return n.up.Stop(stopPatience)
+}
+
+// StopWithin is [Node.Stop] with another patience than the tests' own.
+func (n *Node) StopWithin(patience time.Duration) error {
+	if n.up == nil {
+		return nil
+	}
+	return n.up.Stop(patience)
 }
 
 // Tail gives the last n lines of what the node wrote.

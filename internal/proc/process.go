@@ -24,10 +24,15 @@ type Process struct {
 // errEnded says that a process ended while something was expected of it.
 var errEnded = errors.New("the process ended")
 
-// Start starts a program. What it writes is kept in memory and added to the file log, if
+// Start starts a program with the environment of this one. What it writes is kept in memory and added to the file log, if
 // one is named. The process is in a group of its own, so that Ctrl-C reaches only the one
 // who started it.
 func Start(name, log, path string, args ...string) (*Process, error) {
+	return startIn(nil, name, log, path, args...)
+}
+
+// startIn is [Start] with more variables in the environment, as NAME=value.
+func startIn(env []string, name, log, path string, args ...string) (*Process, error) {
 	out, err := newRecorder(log)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -35,6 +40,7 @@ func Start(name, log, path string, args ...string) (*Process, error) {
 	p := &Process{name: name, cmd: exec.Command(path, args...), out: out, ended: make(chan struct{})}
 	p.cmd.Stdout = &stream{to: out, lines: true}
 	p.cmd.Stderr = &stream{to: out}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.WaitDelay = time.Second // nobody else may keep the pipes open
 	detach(p.cmd)
 	if err := p.cmd.Start(); err != nil {
@@ -93,6 +99,14 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// Signal sends the process a signal, as one that stops it for a while.
+func (p *Process) Signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
 // Stop asks the process to end and waits; after patience it is killed, which is an error.
 func (p *Process) Stop(patience time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -102,8 +116,21 @@ func (p *Process) Stop(patience time.Duration) error {
 	case <-p.ended:
 		return nil
 	case <-time.After(patience):
-		return errors.Join(fmt.Errorf("stop %s: still up after %v", p.name, patience), p.Kill())
+		return errors.Join(fmt.Errorf("stop %s: still up after %v", p.name, patience), p.dump(), p.Kill())
 	}
+}
+
+// dump lets a process that hangs say where, if its system can tell it to: in its log.
+func (p *Process) dump() error {
+	const writing = 2 * time.Second
+	if err := quit(p.cmd.Process); err != nil {
+		return fmt.Errorf("dump %s: %w", p.name, err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(writing):
+	}
+	return nil
 }
 
 // Tail gives the last n lines that the process wrote.

@@ -14,13 +14,14 @@ import (
 
 // Config is what a node needs. Zero values of optional fields take the default named.
 type Config struct {
-	Dir       string    // folder of its own for log and snapshots; made when missing
-	Listen    string    // host:port on which the other nodes are heard; port 0 picks one
-	Advertise string    // host:port by which they reach this node; default: where it listens
-	Own       tlsid.Own // the node's certificate and key; its id is the raft id
-	DataKey   *[32]byte // encrypts entries and snapshots; the same on all nodes
-	LogID     []byte    // names the raft log: no node of another one is spoken to; at most 32 bytes
-	Rand      io.Reader // cryptographically random, safe for concurrent use
+	Dir       string     // folder of its own for log and snapshots; made when missing
+	Listen    string     // host:port on which the other nodes are heard; port 0 picks one
+	Advertise string     // host:port by which they reach this node; default: where it listens
+	Own       tlsid.Own  // the node's certificate and key; its id is the raft id
+	Live      tlsid.Live // what new connections show, if Own is renewed while the node runs; default: Own
+	DataKey   *[32]byte  // encrypts entries and snapshots; the same on all nodes
+	LogID     []byte     // names the raft log: no node of another one is spoken to; at most 32 bytes
+	Rand      io.Reader  // cryptographically random, safe for concurrent use
 	Log       *slog.Logger
 	Timing    Timing
 	Space     Space
@@ -40,7 +41,9 @@ type Config struct {
 // A follower that has heard nothing for between one and two Heartbeats stands for election.
 // The default of 1.5 s makes a lost leader cost 2 to 4 s, and is quiet on machines of their
 // own. Where several nodes share two busy cores, as in bulk loading tests, a leader of 1 s
-// was lost for no reason and one of 3 s never; losing one is safe, but costs such a pause.
+// was lost for no reason and one of 3 s never; losing one is safe, but costs such a pause. With
+// 3 s a lost leader costs 4 to 8 s: still within the ten in which a centre is to be back, and
+// more than 3 s are not.
 type Timing struct {
 	Heartbeat time.Duration // also of elections and of the leader's lease; default 1.5 s
 	Commit    time.Duration // idle followers learn of the last commit within this; default 50 ms

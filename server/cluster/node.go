@@ -24,7 +24,7 @@ type Node struct {
 	shell *shell
 	log   *watchedLog
 	snaps raft.SnapshotStore
-	trans *raft.NetworkTransport
+	trans *steady
 	addr  string // by which the others reach this node
 	raft  *raft.Raft
 
@@ -88,13 +88,14 @@ func (n *Node) start(m Machine) error {
 		return err
 	}
 	n.addr = layer.advertise
-	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	n.trans = newSteady(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Logger: hlog.silenced("transport"), Stream: layer, MaxPool: 3, Timeout: n.cfg.Timing.Transport,
-	})
+	}), n.cfg.Timing.Transport, n.closing)
 	n.raft, err = raft.NewRaft(n.raftConfig(hlog), n.shell, n.log, n.log, n.snaps, n.trans)
 	if err != nil {
 		return fmt.Errorf("open node: start raft: %w", err)
 	}
+	n.trans.raft.Store(n.raft)
 	n.peers.watch(n.raft)
 	return nil
 }
@@ -214,6 +215,9 @@ func (n *Node) release() error {
 	}
 	if raftEnd != nil {
 		errs = append(errs, raftEnd.Error())
+	}
+	if n.trans != nil {
+		n.trans.deafen()
 	}
 	if n.log != nil {
 		errs = append(errs, n.log.Close())

@@ -54,8 +54,8 @@ func listen(cfg *Config) (*streams, error) {
 	s := &streams{
 		Listener:  ln,
 		advertise: cfg.Advertise,
-		server:    tlsid.MutualTLS(cfg.Own, tlsid.RoleNode),
-		client:    tlsid.ClientTLS(cfg.Own),
+		server:    tlsid.LiveMutualTLS(cfg.live(), tlsid.RoleNode),
+		client:    tlsid.LiveClientTLS(cfg.live()),
 		handshake: cfg.Timing.Transport,
 		log:       cfg.Log,
 		open:      map[*peerConn]struct{}{},
@@ -69,6 +69,14 @@ func listen(cfg *Config) (*streams, error) {
 		s.server.VerifyConnection = admit(s.server.VerifyConnection, cfg.Admit)
 	}
 	return s, nil
+}
+
+// live gives what is shown in each handshake.
+func (c *Config) live() tlsid.Live {
+	if c.Live != nil {
+		return c.Live
+	}
+	return func() tlsid.Own { return c.Own }
 }
 
 func admit(check func(tls.ConnectionState) error, ask func(tlsid.Identity) error) func(tls.ConnectionState) error {

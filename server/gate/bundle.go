@@ -183,7 +183,7 @@ func (g *Gate) answerBundle(b *bundle.Bundle, answers [][]byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	own := g.cfg.Node.Own
+	own := g.cfg.Node.Live()
 	return bundlefile.Make(&bundle.Bundle{
 		Kind: bundle.KindAnswer, ID: b.ID, City: b.City, Union: b.Union, Device: b.Device, Node: g.cfg.Node.ID(),
 		Generation: syncproto.Generation{Number: uint16(gen.GetNumber()), Random: gen.GetRandom()},

@@ -221,7 +221,7 @@ func (g *Gate) signReceipt(q *syncpb.Request, r *syncpb.Response) {
 	if msg == nil {
 		return
 	}
-	own := g.cfg.Node.Own
+	own := g.cfg.Node.Live()
 	id := tlsid.KeyIDOf(own.Key.Public().(ed25519.PublicKey))
 	r.Receipt.Signature = seal.Sign(own.Key, syncproto.DomainReceipt, msg)
 	r.Receipt.Signer = id[:]

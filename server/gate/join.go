@@ -146,7 +146,7 @@ func (g *Gate) ListSelf(ctx context.Context, raft, api string) error {
 		return err
 	}
 	return g.Register(ctx, &entrypb.Node{
-		Id: g.cfg.Node.ID(), RaftAddress: raft, ApiAddress: api, Certificate: g.cfg.Node.Own.Cert.Raw, Version: clip(g.cfg.Version, maxVersion),
+		Id: g.cfg.Node.ID(), RaftAddress: raft, ApiAddress: api, Certificate: g.cfg.Node.Live().Cert.Raw, Version: clip(g.cfg.Version, maxVersion),
 		Level: ledger.KnownLevel(),
 	})
 }

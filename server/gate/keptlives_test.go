@@ -19,7 +19,7 @@ import (
 // archived is a log that looks, whenever a life begins, whether the archive has had it before.
 type archived struct {
 	*lossyLog
-	t *testing.T
+	t testing.TB
 	w *archive.Writer
 }
 

@@ -28,7 +28,7 @@ const (
 
 // Serve answers on l until ctx ends, then finishes what is under way. It closes l.
 func (g *Gate) Serve(ctx context.Context, l net.Listener) error {
-	config := tlsid.ServerTLS(g.cfg.Node.Own)
+	config := tlsid.LiveServerTLS(g.cfg.Node.Live)
 	config.VerifyConnection = nil // identify does it, where it can say why
 	d := newDoor(l, g.cfg.Capacity, g.cfg.Meter)
 	s := &http.Server{

@@ -90,7 +90,7 @@ func (g *Gate) returnedCertificates(q *syncpb.Request) map[string][]tlsid.Identi
 // ends inside a run.
 func (g *Gate) signer() session.Signer {
 	return session.Signer{ID: []byte(g.id), Sign: func(domain string, msg []byte) []byte {
-		return seal.Sign(g.cfg.Node.Own.Key, domain, msg)
+		return seal.Sign(g.cfg.Node.Live().Key, domain, msg)
 	}}
 }
 
@@ -123,7 +123,7 @@ func (g *Gate) certificates(id string) (out [][]byte, err error) {
 	if der := d.GetCertificate(); len(der) > 0 {
 		return [][]byte{der}, nil
 	}
-	own := g.cfg.Node.Own.Cert.Raw
+	own := g.cfg.Node.Live().Cert.Raw
 	if id == g.id {
 		out = append(out, own)
 	}

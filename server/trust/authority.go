@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"unionsync/internal/rpc/tlsid"
@@ -82,10 +83,13 @@ func (a *Authority) SignOperator(pub ed25519.PublicKey, id string, now time.Time
 	return a.sign(tlsid.Identity{Role: tlsid.RoleOperator, ID: id}, pub, nil, now, x509.ExtKeyUsageClientAuth)
 }
 
+// everyNode are the names for which every node's certificate is good.
+var everyNode = []string{"localhost", "127.0.0.1", "::1"}
+
 // SignNode certifies a node's key: role node, server and client authentication, good for
 // localhost and for the hosts given (names or addresses, without port).
 func (a *Authority) SignNode(pub ed25519.PublicKey, nodeID string, hosts []string, now time.Time) (*x509.Certificate, error) {
-	hosts = append([]string{"localhost", "127.0.0.1", "::1"}, hosts...)
+	hosts = append(slices.Clone(everyNode), hosts...)
 	return a.sign(tlsid.Identity{Role: tlsid.RoleNode, ID: nodeID}, pub, hosts, now,
 		x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"unionsync/internal/atomicfile"
@@ -29,7 +30,9 @@ const (
 type Node struct {
 	City *City
 	Key  ClusterKey
-	Own  tlsid.Own
+	Own  tlsid.Own // as it was opened; see [Node.Live]
+
+	live atomic.Pointer[tlsid.Own] // nil: Own
 }
 
 // ID is the node's id.

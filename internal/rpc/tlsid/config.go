@@ -31,14 +31,27 @@ func (o Own) certificate() tls.Certificate {
 // ServerTLS is the config of a serving node: TLS 1.3. A client may come without a
 // certificate (enrolment has none, nor has a browser); one that it shows must be of the
 // city's CA and of one of the roles (any, when none is named). [PeerOf] tells who came.
-func ServerTLS(own Own, roles ...Role) *tls.Config {
+func ServerTLS(own Own, roles ...Role) *tls.Config { return LiveServerTLS(always(own), roles...) }
+
+// Live gives what an end shows at the moment; its CA is always the same.
+type Live func() Own
+
+func always(own Own) Live { return func() Own { return own } }
+
+// LiveServerTLS is [ServerTLS] of a node whose certificate is renewed while it serves: each
+// handshake shows the newest.
+func LiveServerTLS(live Live, roles ...Role) *tls.Config {
+	own := live()
 	pool := x509.NewCertPool()
 	pool.AddCert(own.CA) // only a hint to the client which of its certificates to show
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{own.certificate()},
-		ClientAuth:   tls.RequestClientCert,
-		ClientCAs:    pool,
+		MinVersion: tls.VersionTLS13,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			cert := live().certificate()
+			return &cert, nil
+		},
+		ClientAuth: tls.RequestClientCert,
+		ClientCAs:  pool,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 {
 				return nil
@@ -50,8 +63,11 @@ func ServerTLS(own Own, roles ...Role) *tls.Config {
 }
 
 // MutualTLS is [ServerTLS] for clients that must show a certificate.
-func MutualTLS(own Own, roles ...Role) *tls.Config {
-	c := ServerTLS(own, roles...)
+func MutualTLS(own Own, roles ...Role) *tls.Config { return LiveMutualTLS(always(own), roles...) }
+
+// LiveMutualTLS is [MutualTLS] of a node whose certificate is renewed while it serves.
+func LiveMutualTLS(live Live, roles ...Role) *tls.Config {
+	c := LiveServerTLS(live, roles...)
 	c.ClientAuth = tls.RequireAnyClientCert // VerifyConnection, not the standard check, decides
 	return c
 }
@@ -59,13 +75,20 @@ func MutualTLS(own Own, roles ...Role) *tls.Config {
 // ClientTLS is the config of a client that shows own and talks to nodes of its CA only.
 // crypto/tls checks names and dates or nothing, hence InsecureSkipVerify: the check of this
 // package stands in its place, for resumed connections too.
-func ClientTLS(own Own) *tls.Config {
+func ClientTLS(own Own) *tls.Config { return LiveClientTLS(always(own)) }
+
+// LiveClientTLS is [ClientTLS] of an end whose certificate is renewed while it works: each
+// handshake shows the newest.
+func LiveClientTLS(live Live) *tls.Config {
+	ca := live().CA
 	c := serverCheck(func(state tls.ConnectionState) error {
-		return checkNode(state.PeerCertificates, own.CA)
+		return checkNode(state.PeerCertificates, ca)
 	})
-	cert := own.certificate()
-	cert.Certificate = cert.Certificate[:1] // the centre knows its CA: a slow line carries it for nothing
-	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		cert := live().certificate()
+		cert.Certificate = cert.Certificate[:1] // the centre knows its CA: a slow line carries it for nothing
+		return &cert, nil
+	}
 	return c
 }
 
