@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type Config struct {
 	NightStart    string `yaml:"night_start,omitempty"`    // when agents begin to come, as 20:00 (default)
 	NightEnd      string `yaml:"night_end,omitempty"`      // when they should be done, as 06:00 (default)
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
+	SnapshotLog   string `yaml:"snapshot_log,omitempty"`   // a snapshot is taken after so much log, as 256MiB (default)
 
 	Backup           string `yaml:"backup,omitempty"`            // archive target: a folder, or s3://bucket/prefix?endpoint=…; without one nothing is kept
 	BackupRecipients string `yaml:"backup_recipients,omitempty"` // age recipients (age1…) beside the city's own key, with blanks between
@@ -73,6 +75,7 @@ var settings = []setting{
 	{"night_start", func(c *Config) *string { return &c.NightStart }},
 	{"night_end", func(c *Config) *string { return &c.NightEnd }},
 	{"heartbeat", func(c *Config) *string { return &c.Heartbeat }},
+	{"snapshot_log", func(c *Config) *string { return &c.SnapshotLog }},
 	{"backup", func(c *Config) *string { return &c.Backup }},
 	{"backup_recipients", func(c *Config) *string { return &c.BackupRecipients }},
 	{"backup_at", func(c *Config) *string { return &c.BackupAt }},
@@ -177,6 +180,9 @@ func (c *Config) Validate() error {
 	if _, err := c.heartbeat(); err != nil {
 		return err
 	}
+	if _, err := c.snapshotLog(); err != nil {
+		return err
+	}
 	if _, err := c.policy(); err != nil {
 		return err
 	}
@@ -255,6 +261,19 @@ func (c *Config) heartbeat() (time.Duration, error) {
 		return 0, fmt.Errorf("heartbeat: %w", err)
 	}
 	return d, nil
+}
+
+// snapshotLog reads how many bytes of log call for a snapshot; 0: the default.
+func (c *Config) snapshotLog() (int64, error) {
+	if c.SnapshotLog == "" {
+		return 0, nil
+	}
+	number, ok := strings.CutSuffix(c.SnapshotLog, "MiB")
+	n, err := strconv.ParseUint(number, 10, 20)
+	if !ok || err != nil || n == 0 {
+		return 0, fmt.Errorf("snapshot_log: %q is no size: want one as 256MiB", c.SnapshotLog)
+	}
+	return int64(n) << 20, nil
 }
 
 // window reads the night; without it the gate's default holds.

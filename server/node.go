@@ -141,10 +141,14 @@ func clusterConfig(opt *Options, own *trust.Node) (cluster.Config, error) {
 	if err != nil {
 		return cluster.Config{}, badConfig(configFile, err)
 	}
+	snapshotLog, err := opt.Config.snapshotLog()
+	if err != nil {
+		return cluster.Config{}, badConfig(configFile, err)
+	}
 	return cluster.Config{
 		Dir: filepath.Join(opt.Dir, raftDir), Listen: opt.Config.Raft, Advertise: opt.Config.RaftAdvertise,
 		Own: own.Own, DataKey: own.City.DataKey(), Rand: opt.World.Rand, Log: opt.Log,
-		Timing: cluster.Timing{Heartbeat: heartbeat},
+		Timing: cluster.Timing{Heartbeat: heartbeat}, Space: cluster.Space{SnapshotBytes: snapshotLog},
 	}, nil
 }
 

@@ -29,7 +29,7 @@ type SettingValue struct {
 
 // defaults are what holds where nothing is set; a setting that is not here has none.
 var defaults = map[string]string{
-	"night_start": "20:00", "night_end": "06:00", "heartbeat": "1500ms", "metrics_address": "127.0.0.1:7301",
+	"night_start": "20:00", "night_end": "06:00", "heartbeat": "1500ms", "snapshot_log": "256MiB", "metrics_address": "127.0.0.1:7301",
 	"log_format": "text", "log_level": "info",
 	"backup_at": "01:30", "backup_keep": "14", "backup_stream": "20s", "backup_drill": "7d",
 }

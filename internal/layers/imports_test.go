@@ -69,7 +69,7 @@ var arrows = []arrow{
 }
 
 // both may import agent and server together.
-var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/e2e/..."}
+var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/cityload/...", "internal/e2e/..."}
 
 func rooms(names ...string) []string { return append(names, helpers...) }
 

@@ -60,7 +60,7 @@ func Open(cfg Config) (*Ledger, error) {
 // openBadger opens one store with the settings that were measured: memory of a node stays
 // bounded, and no transaction of ours comes near the limit of 15 % of a memtable.
 func openBadger(cfg Config, dir string) (*badger.DB, error) {
-	db, err := badger.OpenManaged(badgerOptions(cfg, dir))
+	db, err := badger.OpenManaged(StoreOptions(cfg, dir))
 	if err != nil {
 		return nil, syncproto.Fail(syncproto.CodeLedgerOpen, "open ledger", err)
 	}
@@ -72,7 +72,8 @@ func openBadger(cfg Config, dir string) (*badger.DB, error) {
 // go up to 64 MiB, with which a restore of a city took 2.9 GB.
 const tableBytes = 4 << 20
 
-func badgerOptions(cfg Config, dir string) badger.Options {
+// StoreOptions are the settings of a store of the ledger in dir.
+func StoreOptions(cfg Config, dir string) badger.Options {
 	o := badger.DefaultOptions(dir).WithLogger(badgerLog{cfg.Log}).
 		WithSyncWrites(false). // the raft log is what survives a power cut; see Sync
 		WithMemTableSize(16 << 20).
