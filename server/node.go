@@ -194,6 +194,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	upper.Go(func() error { return ended(above, "belonging", n.runBelonging(above)) })
 	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
+	upper.Go(func() error { return ended(above, "memory", n.runTrim(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()
