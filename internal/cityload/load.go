@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,13 +62,18 @@ func load(ctx context.Context, o options, stdout, stderr io.Writer) (err error) 
 }
 
 func (l *lab) measure(ctx context.Context) error {
-	steps := []func(context.Context) error{l.ingest, l.restart, l.snapshot, l.install, l.leave, l.plain}
-	if l.o.short {
-		steps = []func(context.Context) error{l.ingest, l.leave, l.plain}
-	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
+	for _, s := range []struct {
+		figure string
+		do     func(context.Context) error
+	}{
+		{"city_ingest", l.ingest}, {"city_restart", l.restart}, {"city_snapshot", l.snapshot},
+		{"city_install", l.install}, {"city_rss", l.leave}, {"city_plain", l.plain},
+	} {
+		if len(l.o.only) > 0 && !slices.Contains(l.o.only, s.figure) {
+			continue
+		}
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.figure, err)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -36,9 +37,12 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	f := flag.NewFlagSet("cityload", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	o := options{dir: env("DIR"), profile: env("PROFILE"), server: env("SERVER"), unions: cityUnions}
-	f.BoolVar(&o.short, "short", false, "only city_ingest and city_plain")
+	only := f.String("only", "", "only these `figures`, separated by commas; each but city_plain and city_rss needs those before it")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
 	}
 	if v := env("UNIONS"); v != "" {
 		n, err := strconv.Atoi(v)
@@ -53,8 +57,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 // options say what is measured and where.
 type options struct {
 	unions  int
-	dir     string // for the temporary folder; "": the system's
-	profile string // a folder for profiles of the leader; "": none
-	server  string // a union-server that is built already; "": it is built
-	short   bool
+	dir     string   // for the temporary folder; "": the system's
+	profile string   // a folder for profiles of the leader; "": none
+	server  string   // a union-server that is built already; "": it is built
+	only    []string // figures; empty: all. city_disk comes with city_snapshot
 }

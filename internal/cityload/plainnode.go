@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,8 @@ type plainNode struct {
 	dec     *zstd.Decoder
 	out     io.Writer
 	ts      uint64 // owned by Apply
+
+	heartbeat time.Duration // 0: plainHeartbeat
 }
 
 // The nodes of the product have these.
@@ -86,7 +89,8 @@ func (n *plainNode) openRaft(quiet hclog.Logger) error {
 	}
 	c := raft.DefaultConfig()
 	c.LocalID, c.Logger = raft.ServerID(n.id), quiet
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = plainHeartbeat, plainHeartbeat, plainHeartbeat
+	beat := cmp.Or(n.heartbeat, plainHeartbeat)
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = beat, beat, beat
 	c.MaxAppendEntries, c.NoLegacyTelemetry = plainAppend, true
 	c.SnapshotThreshold, c.SnapshotInterval = 1<<62, 24*time.Hour
 	if n.raft, err = raft.NewRaft(c, n, n.log, n.log, snaps, trans); err != nil {
