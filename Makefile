@@ -74,6 +74,10 @@ vuln: ## known vulnerabilities, where their database can be reached
 bench: ## the benchmark program: one line "name value unit" each
 	@$(GO) run ./internal/bench
 
+.PHONY: city-load
+city-load: ## a whole city into three nodes: a line "name value unit" each (UNIONS= DIR= PROFILE=; 10 minutes, 12 GB of disk)
+	@$(GO) run ./internal/cityload
+
 .PHONY: sim
 sim: ## the simulation: SEED= UNIONS= NIGHTS= (FEATURES= WORKERS= TRACE=1)
 	@CGO_ENABLED=0 $(GO) run ./internal/sim/play

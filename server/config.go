@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type Config struct {
 	NightStart    string `yaml:"night_start,omitempty"`    // when agents begin to come, as 20:00 (default)
 	NightEnd      string `yaml:"night_end,omitempty"`      // when they should be done, as 06:00 (default)
 	Heartbeat     string `yaml:"heartbeat,omitempty"`      // of the leader, as 1500ms (default); more on busy machines
+	SnapshotLog   string `yaml:"snapshot_log,omitempty"`   // a snapshot is taken after so much log, as 256MiB (default)
 
 	MaxConnections string `yaml:"max_connections,omitempty"` // open at a time, 16 to 100000; 2000 (default)
 	MaxRequests    string `yaml:"max_requests,omitempty"`    // of agents, worked on at a time, 1 to 10000; 256 (default)
@@ -80,6 +82,7 @@ var settings = []setting{
 	{"night_start", func(c *Config) *string { return &c.NightStart }},
 	{"night_end", func(c *Config) *string { return &c.NightEnd }},
 	{"heartbeat", func(c *Config) *string { return &c.Heartbeat }},
+	{"snapshot_log", func(c *Config) *string { return &c.SnapshotLog }},
 	{"max_connections", func(c *Config) *string { return &c.MaxConnections }},
 	{"max_requests", func(c *Config) *string { return &c.MaxRequests }},
 	{"max_wait", func(c *Config) *string { return &c.MaxWait }},
@@ -193,6 +196,9 @@ func (c *Config) Validate() error {
 	if _, err := c.capacity(gate.Capacity{}); err != nil {
 		return err
 	}
+	if _, err := c.snapshotLog(); err != nil {
+		return err
+	}
 	if _, err := c.policy(); err != nil {
 		return err
 	}
@@ -271,6 +277,19 @@ func (c *Config) heartbeat() (time.Duration, error) {
 		return 0, fmt.Errorf("heartbeat: %w", err)
 	}
 	return d, nil
+}
+
+// snapshotLog reads how many bytes of log call for a snapshot; 0: the default.
+func (c *Config) snapshotLog() (int64, error) {
+	if c.SnapshotLog == "" {
+		return 0, nil
+	}
+	number, ok := strings.CutSuffix(c.SnapshotLog, "MiB")
+	n, err := strconv.ParseUint(number, 10, 20)
+	if !ok || err != nil || n == 0 {
+		return 0, fmt.Errorf("snapshot_log: %q is no size: want one as 256MiB", c.SnapshotLog)
+	}
+	return int64(n) << 20, nil
 }
 
 // window reads the night; without it the gate's default holds.

@@ -57,6 +57,8 @@ func TestBadConfig(t *testing.T) {
 		{"the same for the other nodes", "id: n1\nlisten: 127.0.0.1:1\nraft: ':2'\n", "dial"},
 		{"an address to tell that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nadvertise: http://x\n", "address"},
 		{"a time that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nnight_start: 8pm\n", "night_start"},
+		{"a size without a unit", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nsnapshot_log: 256\n", "snapshot_log"},
+		{"a size of nothing", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nsnapshot_log: 0MiB\n", "snapshot_log"},
 		{"a heartbeat that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nheartbeat: fast\n", "heartbeat"},
 		{"a level that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_level: loud\n", "log_level"},
 		{"a form of log that is none", "id: n1\nlisten: 127.0.0.1:1\nraft: 127.0.0.1:2\nlog_format: xml\n", "log_format"},

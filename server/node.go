@@ -145,10 +145,14 @@ func clusterConfig(opt *Options, own *trust.Node) (cluster.Config, error) {
 	if err != nil {
 		return cluster.Config{}, badConfig(configFile, err)
 	}
+	snapshotLog, err := opt.Config.snapshotLog()
+	if err != nil {
+		return cluster.Config{}, badConfig(configFile, err)
+	}
 	return cluster.Config{
 		Dir: filepath.Join(opt.Dir, raftDir), Listen: opt.Config.Raft, Advertise: opt.Config.RaftAdvertise,
 		Own: own.Own, Live: own.Live, DataKey: own.City.DataKey(), Rand: opt.World.Rand, Log: opt.Log,
-		Timing: cluster.Timing{Heartbeat: heartbeat},
+		Timing: cluster.Timing{Heartbeat: heartbeat}, Space: cluster.Space{SnapshotBytes: snapshotLog},
 	}, nil
 }
 
@@ -200,6 +204,7 @@ func (n *Node) Run(ctx context.Context) error {
 	upper.Go(func() error { return ended(above, "checks", n.runChecks(above)) })
 	upper.Go(func() error { return ended(above, "disk", n.runRoom(above)) })
 	upper.Go(func() error { return ended(above, "certificate", n.runRenewal(above)) })
+	upper.Go(func() error { return ended(above, "memory", n.runTrim(above)) })
 
 	err := upper.Wait() // the door first: nothing comes in any more
 	stop()

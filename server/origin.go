@@ -31,7 +31,7 @@ type SettingValue struct {
 
 // defaults are what holds where nothing is set; a setting that is not here has none.
 var defaults = map[string]string{
-	"night_start": "20:00", "night_end": "06:00", "heartbeat": "1500ms", "metrics_address": "127.0.0.1:7301",
+	"night_start": "20:00", "night_end": "06:00", "heartbeat": "1500ms", "snapshot_log": "256MiB", "metrics_address": "127.0.0.1:7301",
 	"log_format": "text", "log_level": "info",
 	"max_connections": fmt.Sprint(gate.DefaultConns), "max_requests": fmt.Sprint(gate.DefaultRequests),
 	"max_wait": gate.DefaultQueue.String(), "max_memory": fmt.Sprint(gate.DefaultMemory>>20) + memoryUnit,

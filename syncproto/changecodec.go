@@ -1,6 +1,7 @@
 package syncproto
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -91,12 +92,48 @@ func DecodeChange(b []byte, own JournalID) (*Change, error) {
 	if len(b) > MaxChangeBytes {
 		return nil, fmt.Errorf("decode change: %d bytes, want at most %d", len(b), MaxChangeBytes)
 	}
-	c := new(Change)
+	c := &Change{Edits: make([]Edit, 0, countEdits(b))}
 	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error { return c.set(n, v, own) })
 	if err != nil {
 		return nil, fmt.Errorf("decode change: %w", err)
 	}
 	return c, nil
+}
+
+// ChangeKey reads of a change's bytes which record it changes, and nothing else. What cannot
+// be decoded may pass here.
+func ChangeKey(b []byte) (RecordKey, error) {
+	c := new(Change)
+	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
+		if n != chKind && n != chID {
+			return nil
+		}
+		if err := c.set(n, v, 0); err != nil {
+			return err
+		}
+		if c.Kind != 0 && c.ID != (RecordID{}) {
+			return errFound
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		return RecordKey{}, fmt.Errorf("read change's record: %w", err)
+	}
+	return c.Key(), nil
+}
+
+// errFound ends a reading that has found what it wants.
+var errFound = errors.New("found")
+
+// countEdits gives room for all edits at once.
+func countEdits(b []byte) (n int) {
+	_ = protofield.Each(b, func(field protowire.Number, _ protofield.Value) error { // what is malformed is found again
+		if field == chEdit {
+			n++
+		}
+		return nil
+	})
+	return n
 }
 
 func (c *Change) set(n protowire.Number, v protofield.Value, own JournalID) error {

@@ -17,7 +17,7 @@ import (
 var version = "0.1.0"
 
 func main() {
-	limitMemory(512 << 20)
+	limitMemory(720 << 20)
 	os.Exit(clikit.Run(build))
 }
 

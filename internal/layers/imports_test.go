@@ -70,7 +70,7 @@ var arrows = []arrow{
 }
 
 // both may import agent and server together.
-var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/citynight/...", "internal/e2e/...", "internal/faults", "internal/restorecity/..."}
+var both = []string{"internal/sim/...", "internal/demo/...", "internal/bench/...", "internal/citynight/...", "internal/cityload/...", "internal/e2e/...", "internal/faults", "internal/restorecity/..."}
 
 func rooms(names ...string) []string { return append(names, helpers...) }
 

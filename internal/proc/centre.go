@@ -30,16 +30,42 @@ func NewCentre(programs Programs, dir string, nodes int) (*Centre, error) {
 	}
 	c := &Centre{}
 	for i := range nodes {
-		id := fmt.Sprintf("n%d", i+1)
-		c.Nodes = append(c.Nodes, &Node{
-			ID: id, Data: filepath.Join(dir, id), API: ports[2*i], Raft: ports[2*i+1],
-			Log: filepath.Join(dir, id+".log"), program: programs.Server,
-		})
+		c.Nodes = append(c.Nodes, newNode(programs, dir, i+1, ports[2*i:]))
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("new centre: %w", err)
 	}
 	return c, nil
+}
+
+func newNode(programs Programs, dir string, number int, ports []string) *Node {
+	id := fmt.Sprintf("n%d", number)
+	return &Node{
+		ID: id, Data: filepath.Join(dir, id), API: ports[0], Raft: ports[1],
+		Log: filepath.Join(dir, id+".log"), program: programs.Server,
+	}
+}
+
+// Add names one node more, beside the others, and lets it join. It serves when it returns.
+func (c *Centre) Add(ctx context.Context) (*Node, error) {
+	ports, err := FreePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	first := c.Nodes[0]
+	n := newNode(Programs{Server: first.program}, filepath.Dir(first.Data), len(c.Nodes)+1, ports)
+	if err := c.join(ctx, n); err != nil {
+		return nil, err
+	}
+	c.Nodes = append(c.Nodes, n)
+	return n, n.Start(ctx)
+}
+
+// join makes a node's folder, with its certificate from the first node.
+func (c *Centre) join(ctx context.Context, n *Node) error {
+	first := c.Nodes[0]
+	return n.command(ctx, "join", "--data", n.Data, "--id", n.ID, "--listen", n.API, "--raft", n.Raft,
+		"--centre", first.URL(), "--cluster-key", filepath.Join(first.Data, "cluster.key"))
 }
 
 // Create sets the centre up: the first node makes the city's CA, the others join it one
@@ -57,9 +83,7 @@ func (c *Centre) Create(ctx context.Context) error {
 		return err
 	}
 	for _, n := range c.Nodes[1:] {
-		err := n.command(ctx, "join", "--data", n.Data, "--id", n.ID, "--listen", n.API, "--raft", n.Raft,
-			"--centre", first.URL(), "--cluster-key", filepath.Join(first.Data, "cluster.key"))
-		if err != nil {
+		if err := c.join(ctx, n); err != nil {
 			return err
 		}
 		if err := n.Start(ctx); err != nil {

@@ -23,9 +23,9 @@ type centre struct {
 }
 
 // Log implements [session.View]: names of devices stand for the keys that sessiontest has.
-func (c centre) Log(after syncproto.Position) iter.Seq2[*session.Logged, error] {
+func (c centre) Log(after syncproto.Position, bare func(syncproto.Position) bool) iter.Seq2[*session.Logged, error] {
 	return func(yield func(*session.Logged, error) bool) {
-		for l, err := range c.Centre.Log(after) {
+		for l, err := range c.Centre.Log(after, bare) {
 			if err == nil && len(l.Signature) > 0 {
 				l.Signer = c.colleague
 			}

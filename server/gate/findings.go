@@ -80,6 +80,7 @@ func (f *finder) step(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("read what was touched: %w", err)
 	}
 	w := newFinding(l, f.g.now())
+	defer w.done()
 	for _, t := range list {
 		if err := w.record(t); err != nil {
 			return false, fmt.Errorf("check a record of %s: %w", t.union, err)
@@ -174,10 +175,16 @@ type finding struct {
 	kind     *kind.Kind // finding itself; nil while it is not in force
 	today    string
 	changes  []*entrypb.StaffChange
+	ids      map[syncproto.KindNumber][]string // of rules, by kind
+
+	// The union whose records have their turn: one view serves them all.
+	union string
+	view  *ledger.View
+	known map[syncproto.RecordID]bool // findings that there are, open or closed
 }
 
 func newFinding(l *ledger.Ledger, now int64) *finding {
-	w := &finding{l: l, versions: l.Versions(), today: census.DayAt(now).String()}
+	w := &finding{l: l, versions: l.Versions(), today: census.DayAt(now).String(), ids: map[syncproto.KindNumber][]string{}}
 	w.kind, _ = w.versions.Newest().Kind(kindFinding)
 	return w
 }
@@ -192,23 +199,47 @@ func (w *finding) record(t touch) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	v := w.l.View(t.union)
-	defer v.Done()
-	found, err := w.check(v, k, t)
-	if err != nil {
+	if err := w.turn(t.union); err != nil {
+		return err
+	}
+	found, err := w.check(w.view, k, t)
+	if err != nil || len(found) == 0 && len(w.known) == 0 {
 		return err
 	}
 	for _, rule := range rules {
-		if err := w.one(v, t, k, rule, found[rule]); err != nil {
+		if err := w.one(w.view, t, k, rule, found[rule]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// turn opens a union, unless it is open. Most unions have no findings, and need not be asked for
+// each rule of each record.
+func (w *finding) turn(union string) (err error) {
+	if w.view != nil && w.union == union {
+		return nil
+	}
+	w.done()
+	w.union, w.view = union, w.l.View(union)
+	w.known, err = w.view.IDs(w.kind.Number)
+	return err
+}
+
+// done closes the union that is open.
+func (w *finding) done() {
+	if w.view != nil {
+		w.view.Done()
+		w.view = nil
+	}
+}
+
 // rules gives the ids of all rules that a version of the kind ever had and whose findings are
 // kept: those that forbid and those that want an explanation.
 func (w *finding) rules(n syncproto.KindNumber) []string {
+	if ids, ok := w.ids[n]; ok {
+		return ids
+	}
 	ids := map[string]bool{}
 	for _, k := range w.versions.Of(n) {
 		for _, r := range k.Rules {
@@ -217,7 +248,8 @@ func (w *finding) rules(n syncproto.KindNumber) []string {
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(ids))
+	w.ids[n] = slices.Sorted(maps.Keys(ids))
+	return w.ids[n]
 }
 
 // check gives what the newest rules find, by rule. A voided record has no findings. What
@@ -290,6 +322,9 @@ func FindingID(kind string, id syncproto.RecordID, rule string) syncproto.Record
 // one makes the change that brings one finding up to date, if any is needed.
 func (w *finding) one(v *ledger.View, t touch, k *kind.Kind, id string, rule *kind.Rule) error {
 	key := syncproto.RecordKey{Kind: w.kind.Number, ID: FindingID(k.Name, t.key.ID, id)}
+	if rule == nil && !w.known[key.ID] {
+		return nil
+	}
 	before, err := v.Read(key)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestPageSigned(t *testing.T) {
 	v := b.g.cfg.Ledger.View("u1")
 	defer v.Done()
 	var last syncproto.Place
-	for l, err := range v.Log(0) {
+	for l, err := range v.Log(0, nil) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -144,7 +144,7 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	if level := levelOf(data[0], data[1]); level > l.Level() {
 		return l.tooEarly(index, level)
 	}
-	a := &applier{l: l, index: index, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(), txn: l.db.NewTransactionAt(l.ts, true)}
+	a := l.newApplier(index)
 	defer func() { a.txn.Discard() }()
 	if err := a.finishMoving(); err != nil {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
@@ -154,6 +154,9 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
 	a.meta.Index = index
+	if err := a.flush(); err != nil {
+		return nil, fmt.Errorf("apply entry %d: %w", index, err)
+	}
 	if err := l.commit(a.txn, a.meta); err != nil { // commit point of the entry
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
@@ -165,6 +168,14 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 		return res, l.reload()
 	}
 	return res, nil
+}
+
+// newApplier begins an entry on the state as it is.
+func (l *Ledger) newApplier(index uint64) *applier {
+	return &applier{
+		l: l, index: index, meta: proto.CloneOf(l.meta), kinds: l.Kinds(), lineage: l.lives(),
+		txn: l.db.NewTransactionAt(l.ts, true), layout: l.layout,
+	}
 }
 
 // applier works one entry into a transaction, or several when it is large.
@@ -179,6 +190,10 @@ type applier struct {
 	bytes   int     // written into txn so far
 	reload  bool
 	resumed bool // moves of an earlier attempt were finished first
+
+	layout byte
+	sum    pendingDigest
+	tips   pendingTips
 }
 
 // maxTxnBytes is where an entry is cut into another transaction, deterministically: far
@@ -256,6 +271,9 @@ func (a *applier) cut() error {
 	if a.bytes < maxTxnBytes {
 		return nil
 	}
+	if err := a.flush(); err != nil {
+		return err
+	}
 	if err := a.l.commit(a.txn, a.meta); err != nil {
 		return err
 	}
@@ -281,6 +299,10 @@ func (a *applier) genesis(g *entrypb.Genesis) (any, error) {
 	}
 	a.meta.LogId, a.meta.Generation = g.GetLogId(), g.GetGeneration().GetNumber()
 	a.raiseTime(g.GetTime())
+	a.layout = layoutUnionLog
+	if err := a.set([]byte{keyLayoutByte}, []byte{a.layout}); err != nil {
+		return nil, err
+	}
 	for _, f := range g.GetKinds() {
 		if err := a.setMessage(keyNamed(prefixKind, []byte(f.GetName())), f); err != nil {
 			return nil, err
@@ -304,8 +326,12 @@ func (l *Ledger) reload() error {
 	if err != nil {
 		return err
 	}
+	layout, err := readLayout(r.txn)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kinds, l.lineage = kinds, lineage
+	l.kinds, l.lineage, l.layout = kinds, lineage, layout
 	return nil
 }

@@ -165,7 +165,11 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 	if err := a.set(keyLog(v.Position), item.encode()); err != nil {
 		return v, err
 	}
-	if err := a.set(keyUnionLog(c.union, v.Position), nil); err != nil {
+	var named []byte
+	if a.layout >= layoutUnionLog && c.namesRecord(key) {
+		named = unionLogValue(key, true)
+	}
+	if err := a.set(keyUnionLog(c.union, v.Position), named); err != nil {
 		return v, err
 	}
 	if err := a.set(keyPlace(c.place.Dot()), encodePosition(v.Position)); err != nil {
@@ -183,7 +187,7 @@ func (a *applier) enter(c *arrival, key syncproto.RecordKey) (syncproto.Verdict,
 // record merges the change into its record, unless it is held, and moves the record in
 // the feed. A record whose newest change is held is fed again all the same.
 func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdict) (syncproto.VerdictKind, syncproto.HeldReason, error) {
-	if c.change == nil || key.Kind == 0 || c.change.Union != c.union {
+	if !c.namesRecord(key) {
 		return a.unreadable(c)
 	}
 	before, err := readRecord(a.txn, c.union, key)
@@ -194,7 +198,8 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 	if err != nil {
 		return 0, 0, err
 	}
-	v.Hash = merge.ShortHash(key, res.after)
+	is := merge.Hash(key, res.after)
+	v.Hash = syncproto.RecordHash(is[:syncproto.RecordHashSize])
 	if !c.own {
 		a.doubtsOf(key, before, res.after)
 		if key.Kind == KindCase {
@@ -203,7 +208,18 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 			}
 		}
 	}
-	return res.kind, res.reason, a.put(c.union, key, before, res.after, v.Position)
+	if res.bytes == nil {
+		res.bytes = res.after.Encode()
+	}
+	if err := a.put(c.union, key, before, res.bytes, v.Position); err != nil {
+		return 0, 0, err
+	}
+	return res.kind, res.reason, a.digested(c.union, merge.Hash(key, before), is)
+}
+
+// namesRecord reports whether c can be read and names a record of its union.
+func (c *arrival) namesRecord(key syncproto.RecordKey) bool {
+	return c.change != nil && key.Kind != 0 && c.change.Union == c.union
 }
 
 // unreadable is held for good; only a drop may stand about it.
@@ -246,9 +262,24 @@ func ownField(n syncproto.FieldNumber) bool {
 
 func (a *applier) classes(n syncproto.KindNumber) merge.Classes { return Classes(a.kinds)(n) }
 
-// put writes a record, its history and its place in the feed, and keeps the digest.
-func (a *applier) put(union string, key syncproto.RecordKey, before, after *merge.Record, p syncproto.Position) error {
-	if before != nil && before.Pos != 0 {
+// put writes a record, its history and its place in the feed.
+func (a *applier) put(union string, key syncproto.RecordKey, before *merge.Record, after []byte, p syncproto.Position) error {
+	old := before != nil && before.Pos != 0
+	if a.layout < layoutUnionLog {
+		if err := a.putIndexes(union, key, old, before, p); err != nil {
+			return err
+		}
+	} else if old {
+		if err := a.set(keyUnionLog(union, before.Pos), unionLogValue(key, false)); err != nil {
+			return err
+		}
+	}
+	return a.set(keyRecord(union, key), after)
+}
+
+// putIndexes is what put does beside the record in a state of layout 0.
+func (a *applier) putIndexes(union string, key syncproto.RecordKey, old bool, before *merge.Record, p syncproto.Position) error {
+	if old {
 		if err := a.delete(keyFeed(union, before.Pos)); err != nil {
 			return err
 		}
@@ -256,30 +287,14 @@ func (a *applier) put(union string, key syncproto.RecordKey, before, after *merg
 	if err := a.set(keyFeed(union, p), appendRecordKey(nil, key)); err != nil {
 		return err
 	}
-	if err := a.set(keyHistory(union, key, p), nil); err != nil {
-		return err
-	}
-	if err := a.set(keyRecord(union, key), after.Encode()); err != nil {
-		return err
-	}
-	was, is := merge.Hash(key, before), merge.Hash(key, after)
-	if was == is {
-		return nil
-	}
-	d, err := readDigest(a.txn, union)
-	if err != nil {
-		return err
-	}
-	d = merge.Xor(merge.Xor(d, was), is)
-	return a.set(keyDigest(union), d[:])
+	return a.set(keyHistory(union, key, p), nil)
 }
 
 // tip moves the journal's tip: the change takes the place of the one before it, or stands
 // beside the others when the journal went two ways.
 func (a *applier) tip(c *arrival) error {
-	k := keyTips(c.union, c.place.Journal)
-	t := new(entrypb.Tips)
-	if _, err := getMessage(a.txn, k, t); err != nil {
+	t, err := a.tipsOf(c.union, c.place.Journal)
+	if err != nil {
 		return err
 	}
 	kept := t.Tips[:0]
@@ -293,5 +308,6 @@ func (a *applier) tip(c *arrival) error {
 	if grown {
 		a.raise(forkOf(c.place.Journal, t))
 	}
-	return a.setMessage(k, t)
+	a.tips.changed = true
+	return nil
 }

@@ -46,8 +46,8 @@ func (a *applier) judgeCase(union string, before, r *merge.Record, c *syncproto.
 // judgeFork raises the doubt about a fork anew unless the case, which stands on the dots named,
 // knows of as many branches: one that only went on is the branch that people saw.
 func (a *applier) judgeFork(union string, j syncproto.JournalID, named string) error {
-	t := new(entrypb.Tips)
-	if _, err := getMessage(a.txn, keyTips(union, j), t); err != nil {
+	t, err := a.tipsOf(union, j)
+	if err != nil {
 		return err
 	}
 	switch d := forkOf(j, t); {

@@ -53,12 +53,12 @@ func touchedSince(txn *badger.Txn, after syncproto.Position, kinds []syncproto.K
 			if err != nil {
 				return err
 			}
-			c, err := syncproto.DecodeChange(item.Bytes, item.Place.Journal)
+			key, err := syncproto.ChangeKey(item.Bytes)
 			if err != nil {
 				return nil //nolint:nilerr // it is held as malformed and touches no record
 			}
-			k := unionKey{union: item.Union, key: c.Key()}
-			if !seen[k] && wanted(kinds, c.Kind) {
+			k := unionKey{union: item.Union, key: key}
+			if wanted(kinds, key.Kind) && !seen[k] {
 				seen[k] = true
 				out = append(out, k)
 			}

@@ -78,7 +78,8 @@ func TestGoldenFormats(t *testing.T) {
 		{"node left", entry(&entrypb.NodeLeft{Time: 1, Id: "n1"})}, {"level", entry(&entrypb.Level{Time: 1, Level: 2})},
 		{"check", entry(&entrypb.Check{Time: 1, From: []byte{2}, Keys: 3, Voters: []string{"n1"}})},
 		{"digest", entry(&entrypb.Digest{Time: 1, Node: "n1", Index: 2, Sum: []byte{3}, Next: []byte{4}})},
-		{"check key", keyCheck(7)},
+		{"check key", keyCheck(7)}, {"layout key", []byte{keyLayoutByte}},
+		{"union log value", unionLogValue(k, true)}, {"union log value of an older change", unionLogValue(k, false)},
 	} {
 		fmt.Fprintf(&out, "%s %s\n", row.name, hex.EncodeToString(row.bytes))
 	}

@@ -14,6 +14,7 @@ import (
 // settled is what became of a readable change and of its record.
 type settled struct {
 	after  *merge.Record
+	bytes  []byte // of after; nil: not encoded yet
 	kind   syncproto.VerdictKind
 	reason syncproto.HeldReason
 }
@@ -41,9 +42,9 @@ func (a *applier) settle(c *arrival, key syncproto.RecordKey, before *merge.Reco
 		}
 		return settled{after: touched(before, p), kind: syncproto.VerdictDropped, reason: reason}, nil
 	case mergeable:
-		after, kind, fits := a.merged(key, before, c.change, c.place.Dot(), p)
-		if fits {
-			return settled{after: after, kind: kind}, a.endEarly(c.place.Dot(), early)
+		after, kind := a.merged(key, before, c.change, c.place.Dot(), p)
+		if b := after.Encode(); len(b) <= syncproto.MaxRecordBytes {
+			return settled{after: after, bytes: b, kind: kind}, a.endEarly(c.place.Dot(), early)
 		}
 		reason = syncproto.HeldTooLarge
 	}
@@ -56,10 +57,10 @@ func (a *applier) settle(c *arrival, key syncproto.RecordKey, before *merge.Reco
 	return settled{after: touched(before, p), kind: syncproto.VerdictHeld, reason: reason}, nil
 }
 
-// merged gives the record after a change; fits is false if it would exceed its limit.
-func (a *applier) merged(key syncproto.RecordKey, before *merge.Record, c *syncproto.Change, dot syncproto.Dot, p syncproto.Position) (after *merge.Record, kind syncproto.VerdictKind, fits bool) {
+// merged gives the record after a change; it may be larger than a record may be.
+func (a *applier) merged(key syncproto.RecordKey, before *merge.Record, c *syncproto.Change, dot syncproto.Dot, p syncproto.Position) (after *merge.Record, kind syncproto.VerdictKind) {
 	after, result := merge.Merge(a.classes(key.Kind), before, c, dot, p)
-	return after, result.Kind, len(after.Encode()) <= syncproto.MaxRecordBytes
+	return after, result.Kind
 }
 
 // holdReason says why a readable change may not touch its record, if so.
@@ -262,7 +263,8 @@ func (e *ending) merge(item *LogItem, held *syncproto.Change) bool {
 	if held.Check() != nil || item.Verdict.Reason == syncproto.HeldMalformed {
 		return false
 	}
-	after, kind, fits := e.a.merged(e.key, e.record, held, item.Place.Dot(), e.p)
+	after, kind := e.a.merged(e.key, e.record, held, item.Place.Dot(), e.p)
+	fits := len(after.Encode()) <= syncproto.MaxRecordBytes
 	if fits {
 		e.record, e.kind = after, max(e.kind, kind)
 	}
@@ -323,6 +325,9 @@ func readable(item *LogItem) *syncproto.Change {
 }
 
 func (a *applier) heldQueue(union string, j syncproto.JournalID, key syncproto.RecordKey) (*entrypb.HeldQueue, error) {
+	if !a.l.queued[union] {
+		return new(entrypb.HeldQueue), nil
+	}
 	return readQueue(a.txn, union, j, key)
 }
 
@@ -341,7 +346,24 @@ func (a *applier) queue(c *arrival, key syncproto.RecordKey, p syncproto.Positio
 	if len(q.Positions) == 1 {
 		a.raise(doubt{typ: CaseHeld, key: key, journal: c.place.Journal, dots: []syncproto.Dot{c.place.Dot()}})
 	}
+	a.l.queued[c.union] = true
 	return a.setMessage(keyHeld(c.union, c.place.Journal, key), q)
+}
+
+// readQueued gives the unions that have a queue of held changes: most never do, and to look for one
+// at each change of a city costs more than to know.
+func readQueued(txn *badger.Txn) (map[string]bool, error) {
+	out := map[string]bool{}
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{prefixHeld}})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		union, _, err := unionOf(it.Item().Key())
+		if err != nil {
+			return nil, err
+		}
+		out[union] = true
+	}
+	return out, nil
 }
 
 // touched gives r as it stands after a change that did not merge: only its place in the

@@ -291,7 +291,7 @@ func checkUnionLog(rt *rapid.T, v *View, made map[syncproto.JournalID][]sent) {
 		}
 	}
 	var last syncproto.Position
-	for l, err := range v.Log(0) {
+	for l, err := range v.Log(0, nil) {
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -11,10 +11,10 @@ import (
 // is its length in one byte and its code. Values are messages of entrypb unless said.
 //
 //	l position                       a logged change (see LogItem)
-//	u union position                 the union's part of the log: an index into it; empty value
+//	u union position                 the union's part of the log: an index into it; see unionLogValue
 //	r union kind id                  a record (merge.Record bytes)
-//	h union kind id position         history: an index into the log; empty value
-//	f union position                 feed: kind and id of the record whose newest change that is
+//	h union kind id position         history: an index into the log; empty value. Of layout 0 only
+//	f union position                 feed: kind and id of the record whose newest change that is. Of layout 0 only
 //	w journal seq tag                place: the position of a change
 //	t union journal                  Tips
 //	d union                          the union's digest, 32 bytes
@@ -33,6 +33,7 @@ import (
 //	b index                          CheckState, by the raft index of the check
 //	g number                         Generation: a life of this state
 //	g number random                  Generation: a life that was learned from elsewhere
+//	a                                the layout of this state, one byte; without it: 0
 //	m                                Meta: what is applied, the head, the time
 //	z                                Genesis
 const (
@@ -58,11 +59,41 @@ const (
 	prefixCheck   = 'b'
 	prefixKind    = 'k'
 	prefixGen     = 'g'
+	keyLayoutByte = 'a'
 	keyMetaByte   = 'm'
 	keyGenesis    = 'z'
 )
 
+// Layouts of a state: the first entry begins the newest, and it stays. Layout 0 had keys of their
+// own for history and feed; since layout 1 both follow from the union's part of the log, so
+// that a change costs four keys and not six.
+const (
+	layoutIndexes  = 0
+	layoutUnionLog = 1
+)
+
 const recordKeySize = 2 + 16 // kind and id
+
+// unionLogValue is what stands at a position in the union's part of the log, from layout 1 on:
+// whether the record's newest change stands there (1) or not (0), and kind and id of the record. It
+// is empty for a change that names no record. So it is the record's history, and, where it is the
+// newest, the feed.
+func unionLogValue(k syncproto.RecordKey, newest bool) []byte {
+	b := make([]byte, 1, 1+recordKeySize)
+	if newest {
+		b[0] = 1
+	}
+	return appendRecordKey(b, k)
+}
+
+// readUnionLog reads what unionLogValue gives.
+func readUnionLog(b []byte) (k syncproto.RecordKey, newest bool, err error) {
+	if len(b) == 0 {
+		return k, false, nil
+	}
+	k, err = readRecordKey(b[1:])
+	return k, b[0] == 1, err
+}
 
 func keyLog(p syncproto.Position) []byte {
 	return binary.BigEndian.AppendUint64([]byte{prefixLog}, uint64(p))

@@ -26,8 +26,9 @@ type Config struct {
 // Ledger is the state of one node of the centre. Apply and Restore are called by one
 // goroutine at a time; everything else may be called at any time.
 type Ledger struct {
-	cfg Config
-	use readers // every reader is in it; Restore waits until none is, to switch stores
+	cfg    Config
+	queued map[string]bool // unions that may have a queue of held changes; owned by Apply and Restore
+	use    readers         // every reader is in it; Restore waits until none is, to switch stores
 
 	mu      sync.RWMutex // guards what follows; Restore swaps all of it
 	db      *badger.DB
@@ -36,6 +37,7 @@ type Ledger struct {
 	meta    *entrypb.Meta     // as committed
 	whole   *entrypb.Meta     // as it was behind the last entry
 	kinds   *kind.Versions    // nil before genesis
+	layout  byte              // of the state's keys
 	lineage syncproto.Lineage // every life known; empty before genesis
 	checked Checked           // the own answer to the newest check since the start
 	moved   chan struct{}     // closed and replaced when the head moves
@@ -60,7 +62,7 @@ func Open(cfg Config) (*Ledger, error) {
 // openBadger opens one store with the settings that were measured: memory of a node stays
 // bounded, and no transaction of ours comes near the limit of 15 % of a memtable.
 func openBadger(cfg Config, dir string) (*badger.DB, error) {
-	db, err := badger.OpenManaged(badgerOptions(cfg, dir))
+	db, err := badger.OpenManaged(StoreOptions(cfg, dir))
 	if err != nil {
 		return nil, syncproto.Fail(syncproto.CodeLedgerOpen, "open ledger", err)
 	}
@@ -72,7 +74,8 @@ func openBadger(cfg Config, dir string) (*badger.DB, error) {
 // go up to 64 MiB, with which a restore of a city took 2.9 GB.
 const tableBytes = 4 << 20
 
-func badgerOptions(cfg Config, dir string) badger.Options {
+// StoreOptions are the settings of a store of the ledger in dir.
+func StoreOptions(cfg Config, dir string) badger.Options {
 	o := badger.DefaultOptions(dir).WithLogger(badgerLog{cfg.Log}).
 		WithSyncWrites(false). // the raft log is what survives a power cut; see Sync
 		WithMemTableSize(16 << 20).
@@ -119,12 +122,33 @@ func (l *Ledger) load(db *badger.DB) error {
 	if err != nil {
 		return err
 	}
+	if l.queued, err = readQueued(txn); err != nil {
+		return err
+	}
+	layout, err := readLayout(txn)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.db, l.ts, l.meta, l.whole, l.kinds, l.lineage = db, ts, meta, meta, kinds, lineage
+	l.layout = layout
 	close(l.moved)
 	l.moved = make(chan struct{})
 	return nil
+}
+
+// readLayout gives the layout of a state; one of a layout that is not known is another
+// program's.
+func readLayout(txn *badger.Txn) (byte, error) {
+	b, err := getBytes(txn, []byte{keyLayoutByte})
+	if err != nil || b == nil {
+		return layoutIndexes, err
+	}
+	if len(b) != 1 || b[0] > layoutUnionLog {
+		return 0, syncproto.Fail(syncproto.CodeLedgerOpen, "read layout", fmt.Errorf("layout %x is not known", b))
+	}
+	return b[0], nil
 }
 
 // Close closes the store; nothing may be running.
@@ -182,6 +206,7 @@ func (l *Ledger) Sync() error {
 // reader is a consistent read of the state at one moment.
 type reader struct {
 	l         *Ledger
+	layout    byte
 	txn       *badger.Txn
 	ts        uint64
 	head      syncproto.Position
@@ -194,7 +219,7 @@ func (l *Ledger) read() *reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pins[l.ts]++
-	return &reader{l: l, txn: l.db.NewTransactionAt(l.ts, false), ts: l.ts, head: headOf(l.meta), watermark: syncproto.Position(l.meta.GetWatermark())}
+	return &reader{l: l, layout: l.layout, txn: l.db.NewTransactionAt(l.ts, false), ts: l.ts, head: headOf(l.meta), watermark: syncproto.Position(l.meta.GetWatermark())}
 }
 
 func (r *reader) done() {

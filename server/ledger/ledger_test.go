@@ -324,7 +324,7 @@ func TestCutEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	half := &applier{l: crashed.l, meta: crashed.l.meta, kinds: crashed.l.Kinds(), txn: crashed.l.db.NewTransactionAt(crashed.l.ts, true)}
+	half := crashed.l.newApplier(0)
 	if _, err := half.entry(m); err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func (d *author) addBytes(b []byte) {
 // would.
 func (n *node) crashIn(m *entrypb.NewGeneration, moves int) {
 	n.t.Helper()
-	a := &applier{l: n.l, meta: proto.CloneOf(n.l.meta), kinds: n.l.Kinds(), lineage: n.l.lives(), txn: n.l.db.NewTransactionAt(n.l.ts, true)}
+	a := n.l.newApplier(0)
 	defer func() { a.txn.Discard() }()
 	check := func(err error) {
 		if err != nil {
@@ -103,6 +103,7 @@ func (n *node) crashIn(m *entrypb.NewGeneration, moves int) {
 	for _, s := range next[:min(moves, len(next))] {
 		check(a.move(s))
 	}
+	check(a.flush())
 	check(n.l.commit(a.txn, a.meta))
 	check(n.l.load(n.l.db)) // as it is read when the node starts again
 }

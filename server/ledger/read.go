@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -116,31 +117,36 @@ func (v *View) Find(j syncproto.JournalID, seq uint64, hash []byte) (syncproto.P
 }
 
 // Feed calls do for each record whose newest change stands after the cursor, in order.
-func (v *View) Feed(after syncproto.Position, do func(syncproto.Position, syncproto.RecordKey, []byte) (bool, error)) error {
-	prefix := keyUnion(prefixFeed, v.union)
-	o := badger.DefaultIteratorOptions
-	o.Prefix = prefix
-	o.PrefetchSize = 16
-	it := v.r.txn.NewIterator(o)
+func (v *View) Feed(after syncproto.Position, do func(syncproto.Position, syncproto.RecordKey) (bool, error)) error {
+	prefix, from := keyUnion(prefixUnion, v.union), keyUnionLog(v.union, after+1)
+	if v.r.layout < layoutUnionLog {
+		prefix, from = keyUnion(prefixFeed, v.union), keyFeed(v.union, after+1)
+	}
+	it := v.r.txn.NewIterator(badger.IteratorOptions{Prefix: prefix}) // values are small and beside their keys
 	defer it.Close()
-	for it.Seek(keyFeed(v.union, after+1)); it.ValidForPrefix(prefix); it.Next() {
+	for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
 		pos, err := decodePosition(it.Item().Key()[len(prefix):])
 		if err != nil {
 			return err
 		}
-		value, err := it.Item().ValueCopy(nil)
+		var key syncproto.RecordKey
+		var newest bool
+		err = it.Item().Value(func(b []byte) error {
+			if v.r.layout < layoutUnionLog {
+				key, err = readRecordKey(b)
+				newest = true
+				return err
+			}
+			key, newest, err = readUnionLog(b)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("read feed: %w", err)
 		}
-		key, err := readRecordKey(value)
-		if err != nil {
-			return err
+		if !newest {
+			continue
 		}
-		rec, err := v.Record(key)
-		if err != nil {
-			return err
-		}
-		if more, err := do(pos, key, rec); err != nil || !more {
+		if more, err := do(pos, key); err != nil || !more {
 			return err
 		}
 	}
@@ -159,6 +165,22 @@ func (v *View) Record(key syncproto.RecordKey) ([]byte, error) {
 // Read gives a record, nil if there is none.
 func (v *View) Read(key syncproto.RecordKey) (*merge.Record, error) {
 	return readRecord(v.r.txn, v.union, key)
+}
+
+// IDs gives the ids of the union's records of a kind.
+func (v *View) IDs(n syncproto.KindNumber) (map[syncproto.RecordID]bool, error) {
+	prefix := binary.BigEndian.AppendUint16(keyUnion(prefixRecord, v.union), uint16(n))
+	it := v.r.txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	out := map[syncproto.RecordID]bool{}
+	for it.Rewind(); it.Valid(); it.Next() {
+		key, err := readRecordKey(it.Item().Key()[len(prefix)-2:])
+		if err != nil {
+			return nil, err
+		}
+		out[key.ID] = true
+	}
+	return out, nil
 }
 
 // Digest is the union's digest.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -207,11 +208,11 @@ func TestRevokedQuotaInParts(t *testing.T) {
 		n.register(d, "u1")
 		n.apply(&entrypb.Revoke{Time: 7, Revocation: n.revocation(d, "u1")})
 		if cut { // the first part as a crash leaves it: committed, without the entry's index
-			a := &applier{l: n.l, meta: n.l.meta, kinds: n.l.Kinds(), txn: n.l.db.NewTransactionAt(n.l.ts, true)}
+			a := n.l.newApplier(0)
 			if _, err := a.segment("u1", d.id, d.segment(1, 9, nil)); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.l.commit(a.txn, a.meta); err != nil {
+			if err := errors.Join(a.flush(), n.l.commit(a.txn, a.meta)); err != nil {
 				t.Fatal(err)
 			}
 		}

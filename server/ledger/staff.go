@@ -73,8 +73,8 @@ func (a *applier) staff(s *entrypb.Staff) (any, error) {
 
 func (a *applier) newestTip(union string, j syncproto.JournalID) (syncproto.Place, error) {
 	p := syncproto.Place{Journal: j}
-	t := new(entrypb.Tips)
-	if _, err := getMessage(a.txn, keyTips(union, j), t); err != nil {
+	t, err := a.tipsOf(union, j)
+	if err != nil {
 		return p, err
 	}
 	for _, x := range t.GetTips() {

@@ -11,9 +11,9 @@ import (
 )
 
 // Log gives every logged change of the union behind a position, ascending, with the whole
-// hash of the place before it. The sequence ends at the first error. It must be ended before
-// Done.
-func (v *View) Log(after syncproto.Position) iter.Seq2[*session.Logged, error] {
+// hash of the place before it; of those that bare names, the position alone. The sequence ends at
+// the first error. It must be ended before Done.
+func (v *View) Log(after syncproto.Position, bare func(syncproto.Position) bool) iter.Seq2[*session.Logged, error] {
 	return func(yield func(*session.Logged, error) bool) {
 		prefix := keyUnion(prefixUnion, v.union)
 		o := badger.DefaultIteratorOptions
@@ -22,7 +22,7 @@ func (v *View) Log(after syncproto.Position) iter.Seq2[*session.Logged, error] {
 		defer it.Close()
 		last := map[syncproto.JournalID]syncproto.Place{} // as given: what follows it needs no look-up
 		for it.Seek(keyUnionLog(v.union, after+1)); it.ValidForPrefix(prefix); it.Next() {
-			l, err := v.logged(it.Item().Key()[len(prefix):], last)
+			l, err := v.logged(it.Item().Key()[len(prefix):], last, bare)
 			if !yield(l, err) || err != nil {
 				return
 			}
@@ -30,10 +30,13 @@ func (v *View) Log(after syncproto.Position) iter.Seq2[*session.Logged, error] {
 	}
 }
 
-func (v *View) logged(key []byte, last map[syncproto.JournalID]syncproto.Place) (*session.Logged, error) {
+func (v *View) logged(key []byte, last map[syncproto.JournalID]syncproto.Place, bare func(syncproto.Position) bool) (*session.Logged, error) {
 	pos, err := decodePosition(key)
 	if err != nil {
 		return nil, err
+	}
+	if bare != nil && bare(pos) {
+		return &session.Logged{Verdict: syncproto.Verdict{Position: pos}}, nil
 	}
 	item, err := readLog(v.r.txn, pos)
 	if err != nil {

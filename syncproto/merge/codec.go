@@ -24,15 +24,17 @@ const (
 
 // Encode gives r's bytes. Of r as it is stored: a feed carries r.Visible().
 func (r *Record) Encode() []byte {
-	e := encoder{}
+	var memory [3][128]byte // values are short
+	e := encoder{fieldBuf: memory[0][:0], entryBuf: memory[1][:0], dotBuf: memory[2][:0]}
 	e.collect(r)
-	b := make([]byte, 0, 512)
+	b := make([]byte, 0, r.size())
 	b = protofield.AppendVarint(b, recPos, uint64(r.Pos))
 	if r.By != 0 {
 		b = protowire.AppendFixed64(protowire.AppendTag(b, recBy, protowire.Fixed64Type), uint64(r.By))
 	}
 	for _, d := range e.dots {
-		b = protofield.AppendBytes(b, recDot, appendDot(nil, d))
+		e.dotBuf = appendDot(e.dotBuf[:0], d)
+		b = protofield.AppendBytes(b, recDot, e.dotBuf)
 	}
 	for i := range r.Fields {
 		if len(r.Fields[i].Entries)+len(r.Fields[i].Elements) > 0 {
@@ -55,12 +57,19 @@ func (r *Record) Encode() []byte {
 	return b
 }
 
-type encoder struct{ dots []syncproto.Dot }
+// encoder holds the table of dots, and memory for the parts of a record that stand inside others.
+type encoder struct {
+	dots                       []syncproto.Dot
+	fieldBuf, entryBuf, dotBuf []byte
+}
 
 // collect fills the table in ascending order.
 func (e *encoder) collect(r *Record) {
 	add := func(dots ...syncproto.Dot) {
 		for _, d := range dots {
+			if n := len(e.dots); n > 0 && e.dots[n-1] == d {
+				continue // as of most fields: one change made them
+			}
 			if i, ok := slices.BinarySearchFunc(e.dots, d, syncproto.Dot.Compare); !ok {
 				e.dots = slices.Insert(e.dots, i, d)
 			}
@@ -93,19 +102,40 @@ func (e *encoder) index(d syncproto.Dot) int {
 	return i
 }
 
+// field gives a field's bytes, which hold until the next call.
 func (e *encoder) field(f *Field) []byte {
-	b := protofield.AppendVarint(make([]byte, 0, 64), fieldNumber, uint64(f.Number))
-	for _, x := range f.Entries {
-		m := protofield.AppendBytes(nil, entryValue, x.Value)
+	b := protofield.AppendVarint(e.fieldBuf[:0], fieldNumber, uint64(f.Number))
+	for i := range f.Entries {
+		x := &f.Entries[i]
+		m := protofield.AppendBytes(e.entryBuf[:0], entryValue, x.Value)
 		if x.Cleared {
 			m = protofield.AppendVarint(m, entryCleared, 1)
 		}
-		b = protofield.AppendAlways(b, fieldEntry, e.appendDots(m, x.Dots))
+		e.entryBuf = e.appendDots(m, x.Dots)
+		b = protofield.AppendAlways(b, fieldEntry, e.entryBuf)
 	}
-	for _, x := range f.Elements {
-		b = protofield.AppendAlways(b, fieldElement, e.appendDots(protofield.AppendBytes(nil, entryValue, x.Value), x.Dots))
+	for i := range f.Elements {
+		e.entryBuf = e.appendDots(protofield.AppendBytes(e.entryBuf[:0], entryValue, f.Elements[i].Value), f.Elements[i].Dots)
+		b = protofield.AppendAlways(b, fieldElement, e.entryBuf)
 	}
+	e.fieldBuf = b
 	return b
+}
+
+// size is about how many bytes r takes.
+func (r *Record) size() int {
+	const head, perField, perValue = 64, 8, 16
+	n := head
+	for i := range r.Fields {
+		n += perField
+		for k := range r.Fields[i].Entries {
+			n += perValue + len(r.Fields[i].Entries[k].Value)
+		}
+		for k := range r.Fields[i].Elements {
+			n += perValue + len(r.Fields[i].Elements[k].Value)
+		}
+	}
+	return n
 }
 
 func (e *encoder) appendDots(b []byte, dots []syncproto.Dot) []byte {
@@ -137,16 +167,29 @@ func Decode(b []byte) (*Record, error) {
 	if len(b) > 2*syncproto.MaxRecordBytes {
 		return nil, fmt.Errorf("decode record: %d bytes, want at most %d", len(b), 2*syncproto.MaxRecordBytes)
 	}
-	d := decoder{r: new(Record)}
+	n := countFields(b)
+	d := decoder{r: &Record{Fields: make([]Field, 0, n)}, room: make([]Entry, n)}
 	if err := protofield.Each(b, d.top); err != nil {
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
 	return d.r, nil
 }
 
+// countFields gives room for all fields at once.
+func countFields(b []byte) (n int) {
+	_ = protofield.Each(b, func(field protowire.Number, _ protofield.Value) error { // what is malformed is found again
+		if field == recField {
+			n++
+		}
+		return nil
+	})
+	return n
+}
+
 type decoder struct {
 	r    *Record
 	dots []syncproto.Dot
+	room []Entry // for the first entry of each field
 }
 
 func (d *decoder) top(n protowire.Number, v protofield.Value) error {
@@ -238,7 +281,10 @@ func (d *decoder) memo(b []byte) (fd syncproto.FieldDot, m memo, err error) {
 }
 
 func (d *decoder) addField(b []byte) error {
-	var f Field
+	f := Field{}
+	if len(d.room) > 0 {
+		f.Entries, d.room = d.room[:0:1], d.room[1:]
+	}
 	err := protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case fieldNumber:
@@ -260,12 +306,16 @@ func (d *decoder) addField(b []byte) error {
 	if k := len(d.r.Fields); err == nil && k > 0 && d.r.Fields[k-1].Number >= f.Number {
 		err = fmt.Errorf("field %d is out of order", f.Number)
 	}
+	if len(f.Entries) == 0 {
+		f.Entries = nil
+	}
 	d.r.Fields = append(d.r.Fields, f)
 	return err
 }
 
 func (d *decoder) entry(b []byte) (e Entry, err error) {
-	packed := []byte{0}
+	var packed []byte
+	first := true // an entry that names no dot has the table's first one
 	err = protofield.Each(b, func(n protowire.Number, v protofield.Value) error {
 		switch n {
 		case entryValue:
@@ -273,10 +323,18 @@ func (d *decoder) entry(b []byte) (e Entry, err error) {
 		case entryCleared:
 			e.Cleared = v.Num != 0
 		case entryDots:
-			packed = v.Bytes
+			packed, first = v.Bytes, false
 		}
 		return nil
 	})
+	if first && err == nil {
+		if len(d.dots) == 0 {
+			_, err = d.dot(1)
+			return e, err
+		}
+		e.Dots = d.dots[:1:1] // shared: nobody changes one in place
+		return e, nil
+	}
 	for len(packed) > 0 && err == nil {
 		i, n := protowire.ConsumeVarint(packed)
 		if n < 0 || i == ^uint64(0) {

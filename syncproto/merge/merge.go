@@ -22,10 +22,12 @@ type Result struct {
 // change that is only pending on an agent). Before may be nil for a record that is new;
 // it is not changed.
 func Merge(class Classes, before *Record, c *syncproto.Change, dot syncproto.Dot, pos syncproto.Position) (*Record, Result) {
-	m := merger{class: class, c: c, dot: dot}
+	m := merger{class: class, c: c, dot: dot, own: []syncproto.Dot{dot}, room: make([]Entry, len(c.Edits))}
 	if before != nil {
 		m.r = *before
-		m.r.Fields = slices.Clone(before.Fields)
+		m.r.Fields = append(make([]Field, 0, len(before.Fields)+len(c.Edits)), before.Fields...)
+	} else {
+		m.r.Fields = make([]Field, 0, len(c.Edits))
 	}
 	m.parallel = before != nil && before.By != 0 && before.By != dot.Journal && before.Pos > c.Base
 	arrived := make([]bool, len(c.Edits)) // arrived superseded
@@ -49,6 +51,8 @@ type merger struct {
 	class    Classes
 	c        *syncproto.Change
 	dot      syncproto.Dot
+	own      []syncproto.Dot // dot alone: shared by all entries that it begins, since nobody changes one in place
+	room     []Entry         // for the entries of fields that had none: one for each edit
 	parallel bool
 }
 
@@ -66,6 +70,9 @@ func (m *merger) editValue(e *syncproto.Edit) bool {
 	f := m.field(e.Field)
 	named := m.named(e)
 	keep, at := m.supersede(f, named)
+	if keep == nil && len(m.room) > 0 {
+		keep, m.room = m.room[:0:1], m.room[1:]
+	}
 	if m.takeEarly(e.Field) {
 		f.Entries = keep
 		m.parallel = true
@@ -83,7 +90,7 @@ func (m *merger) editValue(e *syncproto.Edit) bool {
 		if me < 0 {
 			me = len(keep)
 		}
-		keep = slices.Insert(keep, me, Entry{Value: e.Value, Cleared: e.Cleared, Dots: []syncproto.Dot{m.dot}})
+		keep = slices.Insert(keep, me, Entry{Value: e.Value, Cleared: e.Cleared, Dots: m.own})
 	}
 	if latest && me > 0 {
 		entry := keep[me]
@@ -109,7 +116,9 @@ func (m *merger) named(e *syncproto.Edit) []syncproto.Dot {
 // are remembered.
 func (m *merger) supersede(f *Field, named []syncproto.Dot) (keep []Entry, at int) {
 	at = -1
-	keep = make([]Entry, 0, len(f.Entries)+1)
+	if len(f.Entries) > 0 {
+		keep = make([]Entry, 0, len(f.Entries)+1)
+	}
 	var found []syncproto.Dot
 	for _, e := range f.Entries {
 		if !anyOf(e.Dots, named) {

@@ -129,13 +129,14 @@ type View interface {
 	Find(j syncproto.JournalID, seq uint64, hash []byte) (syncproto.Place, syncproto.Verdict, bool, error)
 	// Feed calls do for each record of the union whose newest change stands after the
 	// cursor, in order of position, until do says stop.
-	Feed(after syncproto.Position, do func(pos syncproto.Position, key syncproto.RecordKey, record []byte) (bool, error)) error
+	Feed(after syncproto.Position, do func(pos syncproto.Position, key syncproto.RecordKey) (bool, error)) error
 	// Record gives a record's visible bytes, nil if there is none.
 	Record(syncproto.RecordKey) ([]byte, error)
 	// Digest is the union's digest.
 	Digest() (syncproto.Hash, error)
-	// Log gives every logged change of the union behind a position, ascending.
-	Log(after syncproto.Position) iter.Seq2[*Logged, error]
+	// Log gives every logged change of the union behind a position, ascending. Of those at
+	// positions that bare names the position alone must be there.
+	Log(after syncproto.Position, bare func(syncproto.Position) bool) iter.Seq2[*Logged, error]
 	// Watermark is up to where every backup that is still offered has the log.
 	Watermark() syncproto.Position
 }

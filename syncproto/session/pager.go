@@ -40,14 +40,14 @@ func (p *pager) page(node Signer) (*syncpb.Page, error) {
 	cursor := syncproto.Position(p.q.GetCursor())
 	p.p = &syncpb.Page{Start: uint64(cursor), Next: uint64(cursor)}
 	p.budget = min(max(int(p.q.GetBudget()), syncproto.MinBudgetBytes), syncproto.MaxBatchBytes)
-	next, stop := iter.Pull2(p.v.Log(max(cursor, p.v.Watermark())))
+	next, stop := iter.Pull2(p.v.Log(max(cursor, p.v.Watermark()), p.verdict))
 	defer stop()
 	log := &logReader{next: next}
-	err := p.v.Feed(cursor, func(pos syncproto.Position, key syncproto.RecordKey, rec []byte) (bool, error) {
+	err := p.v.Feed(cursor, func(pos syncproto.Position, key syncproto.RecordKey) (bool, error) {
 		if more, err := p.logged(log, pos); err != nil || !more {
 			return false, err
 		}
-		return p.record(pos, key, rec), nil
+		return p.record(pos, key)
 	})
 	if err == nil && !p.p.GetMore() {
 		_, err = p.logged(log, syncproto.Position(1<<64-1))
@@ -67,21 +67,29 @@ func (p *pager) page(node Signer) (*syncpb.Page, error) {
 
 // record adds a record whose newest change stands at pos, unless that change is answered in
 // this response. It reports false when the page is full.
-func (p *pager) record(pos syncproto.Position, key syncproto.RecordKey, rec []byte) bool {
+func (p *pager) record(pos syncproto.Position, key syncproto.RecordKey) (bool, error) {
 	if p.answered[key] == pos {
 		p.p.Next = max(p.p.Next, uint64(pos))
-		return true
+		return true, nil
+	}
+	rec, err := p.v.Record(key)
+	if err != nil {
+		return false, err
 	}
 	// The change itself stands in the log already: then its record goes along.
 	together := len(p.p.GetLog()) > 0 && p.p.Log[len(p.p.Log)-1].GetPosition() == uint64(pos)
 	if !together && p.full(len(rec)) {
-		return false
+		return false, nil
 	}
 	p.budget -= len(rec)
 	p.p.Records = append(p.p.Records, &syncpb.FeedRecord{Kind: uint32(key.Kind), Id: key.ID[:], Record: rec})
 	p.p.Next = max(p.p.Next, uint64(pos))
-	return true
+	return true, nil
 }
+
+// verdict reports whether the change at a position has its verdict in this response: then the
+// agent has it, and nothing of it needs to be read.
+func (p *pager) verdict(pos syncproto.Position) bool { return p.verdicts[pos] }
 
 // full reports whether n more bytes are too many, and says so in the page. An empty page
 // has room for anything.

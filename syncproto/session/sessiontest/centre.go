@@ -228,13 +228,13 @@ func (c *Centre) Find(j syncproto.JournalID, seq uint64, hash []byte) (syncproto
 }
 
 // Feed implements session.View.
-func (c *Centre) Feed(after syncproto.Position, do func(syncproto.Position, syncproto.RecordKey, []byte) (bool, error)) error {
+func (c *Centre) Feed(after syncproto.Position, do func(syncproto.Position, syncproto.RecordKey) (bool, error)) error {
 	for _, l := range c.log {
 		r := c.records[l.key]
 		if l.verdict.Position <= after || r == nil || r.Pos != l.verdict.Position {
 			continue
 		}
-		if more, err := do(r.Pos, l.key, r.Visible().Encode()); err != nil || !more {
+		if more, err := do(r.Pos, l.key); err != nil || !more {
 			return err
 		}
 	}
@@ -242,7 +242,7 @@ func (c *Centre) Feed(after syncproto.Position, do func(syncproto.Position, sync
 }
 
 // Log implements session.View.
-func (c *Centre) Log(after syncproto.Position) iter.Seq2[*session.Logged, error] {
+func (c *Centre) Log(after syncproto.Position, _ func(syncproto.Position) bool) iter.Seq2[*session.Logged, error] {
 	return func(yield func(*session.Logged, error) bool) {
 		for _, l := range c.log {
 			if l.verdict.Position <= after {
