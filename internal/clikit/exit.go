@@ -72,6 +72,7 @@ var exits = []exit{
 	one(syncproto.CodeBackupUnusable, ExitStorage),
 	{syncproto.CodeCheckHangs, syncproto.CodeMemberSilent, ExitAttention},
 	one(syncproto.CodeHealthSilent, ExitOffline),
+	{syncproto.CodeDeviceBusy, syncproto.CodeStrangers, ExitBusy},
 	{600, 699, ExitInput}, // the rest of the centre: org files, names, configuration
 
 	one(syncproto.CodeInUse, ExitBusy),

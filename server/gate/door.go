@@ -16,8 +16,8 @@ import (
 // it is and is silent, or has been at it for long; and one that is done and only keeps its
 // line. Nobody who is being served is ever shown out.
 const (
-	longGreeting = 30 * time.Second
-	idleStays    = time.Second
+	longGreeting = 45 * time.Second
+	idleStays    = 5 * time.Second
 )
 
 // door is a listener with a bound on open connections. When it is full it makes room among

@@ -42,6 +42,9 @@ func onLeader[Q, R any](ctx context.Context, g *Gate, c call[Q, R], q *Q) (*R, e
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
+			if errors.Is(last, context.DeadlineExceeded) { // there is a leader, which has much to do
+				return nil, c.late(last)
+			}
 			return nil, syncproto.Fail(syncproto.CodeNoLeader, c.op, last, argSeconds, leaderSeconds)
 		}
 	}

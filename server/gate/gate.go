@@ -122,7 +122,7 @@ type Window struct {
 // Capacity bounds what a node does at once. Beyond it agents are told when to come again.
 type Capacity struct {
 	Conns    int           // open connections; default 2000
-	Greeting time.Duration // of silence, before one that has not said who it is makes room for others; default 10 s
+	Greeting time.Duration // of silence, before one that has not said who it is makes room for others; default 20 s
 	Requests int           // agents' requests being worked on; default 256
 	Queue    time.Duration // a request waits this long for room, and again for its turn; default 30 s
 	Memory   int           // bytes of requests that come in and answers that go out; default 64 MiB
@@ -153,7 +153,7 @@ func (c *Config) setDefaults() {
 		c.Window = Window{Start: 20 * 60, End: 6 * 60}
 	}
 	setDefault(&c.Capacity.Conns, DefaultConns)
-	setDefault(&c.Capacity.Greeting, 10*time.Second)
+	setDefault(&c.Capacity.Greeting, 20*time.Second)
 	setDefault(&c.Capacity.Requests, DefaultRequests)
 	setDefault(&c.Capacity.Queue, DefaultQueue)
 	setDefault(&c.Capacity.Memory, DefaultMemory)
