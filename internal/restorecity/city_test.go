@@ -85,7 +85,10 @@ func newCity(t *testing.T, pcs int) *city {
 		if o.ids, err = o.pcs[0].join(5); err != nil {
 			return err
 		}
-		return syncs(o.pcs...)
+		if err := syncs(o.pcs...); err != nil || !o.step.open {
+			return err
+		}
+		return o.conflict()
 	})
 	return c
 }
