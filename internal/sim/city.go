@@ -192,7 +192,7 @@ func (w *world) rememberTold() error {
 		known := s.knows()
 		w.city.told[s] = map[string]bool{}
 		for name, dots := range w.city.decided {
-			if strings.HasPrefix(name, s.union+" ") && asks[name] != dots && knowsAll(known, dots) {
+			if strings.HasPrefix(name, s.union+" ") && !sameDots(asks[name], dots) && knowsAll(known, dots) {
 				w.city.told[s][name] = true
 			}
 		}
