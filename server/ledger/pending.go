@@ -1,6 +1,9 @@
 package ledger
 
 import (
+	"bytes"
+
+
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
@@ -74,7 +77,8 @@ func (a *applier) flushDigest() error {
 		return nil
 	}
 	a.sum.changed = false
-	return a.set(keyDigest(a.sum.union), a.sum.value[:])
+	// The transaction keeps what it is given until it ends, and a.sum is another union's soon.
+	return a.set(keyDigest(a.sum.union), bytes.Clone(a.sum.value[:]))
 }
 
 func (a *applier) flushTips() error {
