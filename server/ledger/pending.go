@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 
-
 	"unionsync/server/ledger/entrypb"
 	"unionsync/syncproto"
 	"unionsync/syncproto/merge"
