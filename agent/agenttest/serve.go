@@ -3,6 +3,7 @@ package agenttest
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -31,6 +32,9 @@ func (c *Centre) Serve() *httptest.Server {
 	s := httptest.NewUnstartedServer(wire.Trim(withPeer(mux)))
 	s.TLS = tlsid.ServerTLS(c.Own, tlsid.RoleDevice)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelDebug)
+	if cert, err := s.TLS.GetCertificate(nil); err == nil {
+		s.TLS.Certificates = []tls.Certificate{*cert} // else the package would show one of its own
+	}
 	s.StartTLS()
 	c.mu.Lock()
 	c.addresses = []string{s.URL}
