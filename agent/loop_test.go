@@ -284,7 +284,7 @@ func TestLoopSpreads(t *testing.T) {
 		morning := time.Now()
 		for i := range pcs {
 			p := newPC(t, filepath.Join(dir, fmt.Sprint(i)), g.Float64)
-			p.set.to(morning.Sub(time.Now())) // each in its own stretch of virtual time, all at eight
+			p.set.to(time.Until(morning)) // each in its own stretch of virtual time, all at eight
 			p.on(20 * time.Minute)
 			if len(p.tries) != 1 {
 				t.Fatalf("%d tries", len(p.tries))

@@ -62,7 +62,8 @@ func decodeKept(d syncproto.Dot, b []byte) (k session.Kept, err error) {
 	k.Place.Journal, k.Place.Seq = d.Journal, d.Seq
 	copy(k.Place.Hash[:], b[12:])
 	copy(k.Previous[:], b[12+len(k.Place.Hash):])
-	rest, ok := b[keptHead:], true
+	var ok bool
+	rest := b[keptHead:]
 	if k.Signer, rest, ok = cutShort(rest); !ok {
 		return k, errKept
 	}

@@ -232,7 +232,7 @@ func (p *Place) readFile(name string, do func(journal.Frame)) error {
 	defer func() { _ = f.Close() }() // only read
 	h, err := readHead(f)
 	if err != nil || h.journal != p.Journal || h.union != p.Union {
-		return nil //nolint:nilerr // not ours, or nothing in it can be read
+		return nil // not ours, or nothing in it can be read
 	}
 	c := &coder{key: p.Key, head: h}
 	err = c.each(f, func(frame journal.Frame) error {

@@ -119,7 +119,7 @@ func workIn(c *cli.Context, a *server.Admin, path, out string) (w workedIn, err 
 func printWorkedIn(s *clikit.Session, all []workedIn) error {
 	answers := 0
 	for _, w := range all {
-		line := ""
+		var line string
 		switch {
 		case w.Error != nil:
 			line = w.Error.Sentence

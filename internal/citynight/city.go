@@ -31,7 +31,6 @@ type city struct {
 
 	mu    sync.Mutex
 	nodes map[string]tlsid.Identity // by certificate: of those who sign receipts
-	life  syncproto.Generation      // as the first answer named it
 }
 
 // openCity opens the keys in a node's folder.

@@ -68,11 +68,11 @@ func newProbe(ctx context.Context, h *history, urls []string, code string, seed 
 		return nil, wire.Decode("enrol", err)
 	}
 	p := &probe{history: h, urls: urls, dice: mathrand.New(mathrand.NewPCG(seed, 2))}
-	return p, p.become(r.Msg, id, key)
+	return p, p.become(r.Msg, key)
 }
 
 // become takes what an enrolment gave.
-func (p *probe) become(r *unionrpc.EnrolResponse, id []byte, key ed25519.PrivateKey) error {
+func (p *probe) become(r *unionrpc.EnrolResponse, key ed25519.PrivateKey) error {
 	ca, err := tlsid.ParseCA(r.GetCa())
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (p *probe) deliver(ctx context.Context) error {
 			p.Notices, p.Refused = nil, nil
 		}
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the run is over
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (l *lab) all(ctx context.Context, only []string, clean result, stdout io.Wr
 			fmt.Fprintln(stdout, lines[i+1].print(r, clean))
 		}
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errors.Join(errs...), err)
 }
 
 // line takes an office through a night on one of the lines.

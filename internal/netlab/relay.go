@@ -36,7 +36,6 @@ type relay struct {
 
 	mu      sync.Mutex
 	trouble trouble // guarded by mu, as all below
-	since   int64   // number of the trouble, for stalls
 	up      *rate.Limiter
 	down    *rate.Limiter
 	open    map[*pair]bool
@@ -103,7 +102,7 @@ func (r *relay) run(ctx context.Context) error {
 		for {
 			c, err := r.listener.Accept()
 			if err != nil {
-				return nil // closed: the end
+				return nil //nolint:nilerr // closed: the end
 			}
 			g.Go(func() error { r.serve(ctx, c); return nil })
 		}

@@ -16,7 +16,6 @@ import (
 // wire carries packets between two interfaces, badly.
 type wire struct {
 	ends [2]*os.File
-	now  chan quality // one for each direction
 }
 
 // packet is one that is on its way.

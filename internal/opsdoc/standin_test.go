@@ -198,7 +198,7 @@ func stopUnit() error {
 	}
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if _, err := running(); err != nil {
-			return nil
+			return nil //nolint:nilerr // it has stopped
 		}
 	}
 	return errors.New("the service does not stop")

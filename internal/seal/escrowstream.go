@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -45,7 +46,7 @@ type openReader struct{ r io.Reader }
 // Read implements io.Reader.
 func (o openReader) Read(p []byte) (int, error) {
 	n, err := o.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("open for recipient: %w: %w", ErrOpen, err)
 	}
 	return n, err

@@ -89,20 +89,21 @@ func (c *centre) found() error {
 	for _, f := range c.w.kinds.Files() {
 		e.Kinds = append(e.Kinds, &entrypb.KindFile{Name: f.Name, Yaml: f.Data, Version: f.Version})
 	}
-	if _, err := c.apply(e); err != nil {
+	if err := c.apply(e); err != nil {
 		return err
 	}
-	_, err := c.apply(&entrypb.Node{Time: c.w.now.Unix(), Id: "n1", RaftAddress: "n1:1", ApiAddress: "https://n1:2", Certificate: c.node.Own.Cert.Raw})
+	err := c.apply(&entrypb.Node{Time: c.w.now.Unix(), Id: "n1", RaftAddress: "n1:1", ApiAddress: "https://n1:2", Certificate: c.node.Own.Cert.Raw})
 	return err
 }
 
-// apply puts one entry into all replicas and gives what the first made of it.
-func (c *centre) apply(m proto.Message) (any, error) {
+// apply puts one entry into all replicas.
+func (c *centre) apply(m proto.Message) error {
 	b, err := ledger.Entry(m)
 	if err != nil {
-		return nil, fmt.Errorf("apply: %w", err)
+		return fmt.Errorf("apply: %w", err)
 	}
-	return c.Propose(context.Background(), b)
+	_, err = c.Propose(context.Background(), b)
+	return err
 }
 
 // Propose implements gate.Log.
@@ -190,15 +191,12 @@ func (c *centre) answer(p *pc, q *syncpb.Request) (*syncpb.Response, error) {
 func (c *centre) enrol(p *pc, union string) error {
 	hash := []byte(fmt.Sprint("code ", p.name, " ", union, " of the sim, 32 bytes"))[:32]
 	now := c.w.now.Unix()
-	if _, err := c.apply(&entrypb.Code{Time: now, Hash: hash, Union: union, Expires: now + 60}); err != nil {
+	if err := c.apply(&entrypb.Code{Time: now, Hash: hash, Union: union, Expires: now + 60}); err != nil {
 		return err
 	}
-	_, err := c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: p.cert})
+	err := c.apply(&entrypb.Enrolled{Time: now, Hash: hash, Device: p.id, PublicKey: p.public(), Certificate: p.cert})
 	return err
 }
-
-// generation is the life of the centre now.
-func (c *centre) generation() (*entrypb.Generation, error) { return c.nodes[0].Generation() }
 
 // signReceiptKey verifies what receipts say.
 func (c *centre) verifyReceipt(r *syncpb.Receipt, msg []byte) error {

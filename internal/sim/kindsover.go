@@ -54,7 +54,7 @@ func (w *world) publishAgain() error {
 		return nil
 	}
 	f := w.newerFile
-	_, err := w.centre.apply(&entrypb.Publish{Time: w.now.Unix(), Operator: "op", Kinds: []*entrypb.KindFile{{
+	err := w.centre.apply(&entrypb.Publish{Time: w.now.Unix(), Operator: "op", Kinds: []*entrypb.KindFile{{
 		Name: f.Name, Version: f.Version, Yaml: f.Data,
 		Signature: w.centre.node.City.Sign(syncproto.DomainKindFile, syncproto.KindFileMessage(f.Name, f.Version, f.Data)),
 	}}})

@@ -89,7 +89,7 @@ func (c *centre) mark() error {
 		low = common(c.archive.lives, low, b.head)
 	}
 	c.w.trace.line("watermark %s", low)
-	_, err := c.apply(&entrypb.Watermark{Time: c.w.now.Unix(), Position: uint64(low)})
+	err := c.apply(&entrypb.Watermark{Time: c.w.now.Unix(), Position: uint64(low)})
 	return err
 }
 
@@ -192,7 +192,7 @@ func (c *centre) begin(base syncproto.Position, known []*entrypb.Generation) err
 	g := syncproto.Generation{Number: lives.Newest().Number + 1, Random: c.w.dice.Uint64(), Base: base, Operator: "op", Reason: "restore"}
 	e.Next = c.entryOf(g)
 	c.w.trace.line("life %d/%x begins at %s, %d known", g.Number, g.Random, base, len(known))
-	if _, err := c.apply(e); err != nil {
+	if err := c.apply(e); err != nil {
 		return err
 	}
 	if err := c.w.publishAgain(); err != nil {

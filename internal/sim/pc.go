@@ -38,7 +38,7 @@ type pc struct {
 }
 
 // newPC enrols a PC for some unions and makes their folders.
-func (w *world) newPC(name string, unions []string) (*pc, error) {
+func (w *world) newPC(name string, unions []string) error {
 	p := &pc{w: w, name: name, id: make([]byte, 16), dice: roll(w.o.Seed, "pc "+name), bytes: source(w.o.Seed, name), kinds: w.kinds}
 	seed := make([]byte, ed25519.SeedSize)
 	for _, b := range [][]byte{p.id, seed} {
@@ -51,20 +51,20 @@ func (w *world) newPC(name string, unions []string) (*pc, error) {
 	slices.Sort(unions)
 	cert, err := w.centre.node.City.SignDevice(p.public(), hex.EncodeToString(p.id), w.now, unions...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.cert = cert.Raw
 	for _, code := range unions {
 		if err := w.centre.enrol(p, code); err != nil {
-			return nil, err
+			return err
 		}
 		s := &seat{pc: p, union: code, dir: filepath.Join(w.dir, name, code), holds: map[syncproto.Dot]bool{}, damaged: map[uint64]bool{}}
 		p.seats = append(p.seats, s)
 		if err := s.create(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func (p *pc) public() ed25519.PublicKey { return p.key.Public().(ed25519.PublicKey) }

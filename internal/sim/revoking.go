@@ -38,7 +38,7 @@ func (w *world) revoke() error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.centre.apply(&entrypb.Revoke{Time: w.now.Unix(), Revocation: e}); err != nil {
+		if err := w.centre.apply(&entrypb.Revoke{Time: w.now.Unix(), Revocation: e}); err != nil {
 			return w.violate("revoke: %v", err)
 		}
 	}

@@ -112,7 +112,7 @@ func (w *world) staffEdit() error {
 }
 
 func (w *world) staff(changes ...*entrypb.StaffChange) error {
-	_, err := w.centre.apply(&entrypb.Staff{Time: w.now.Unix(), Actor: "市总", Node: "n1", Changes: changes})
+	err := w.centre.apply(&entrypb.Staff{Time: w.now.Unix(), Actor: "市总", Node: "n1", Changes: changes})
 	w.trace.line("staff %d changes, head %s, %d", len(changes), w.centre.head(), syncproto.CodeOf(err))
 	w.note("staff")
 	if err != nil {

@@ -216,7 +216,7 @@ func (w *world) newcomer() error {
 	}
 	w.newcomers++
 	w.note("newcomer")
-	_, err := w.newPC(fmt.Sprintf("new%d", w.newcomers), []string{one(w.dice, w.codes)})
+	err := w.newPC(fmt.Sprintf("new%d", w.newcomers), []string{one(w.dice, w.codes)})
 	return err
 }
 

@@ -135,7 +135,7 @@ func (w *world) found() (err error) {
 			if k == 0 && i > 0 && w.dice.chance(0.3) {
 				unions = append(unions, w.codes[i-1])
 			}
-			if _, err := w.newPC(fmt.Sprintf("pc%d%c", i+1, 'a'+k), unions); err != nil {
+			if err := w.newPC(fmt.Sprintf("pc%d%c", i+1, 'a'+k), unions); err != nil {
 				return err
 			}
 		}

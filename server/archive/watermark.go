@@ -24,7 +24,7 @@ func (r *Reader) Prefix(ctx context.Context, lives syncproto.Lineage) (p syncpro
 	}
 	for i, b := range backups {
 		if b.Err != nil {
-			return 0, false, nil
+			return 0, false, nil //nolint:nilerr // then nobody knows
 		}
 		if i == 0 {
 			p = b.Manifest.Position

@@ -149,11 +149,11 @@ func (g *Gate) decideValue(v *ledger.View, c *ledger.Case, q *unionrpc.DecideReq
 	f := r.Field(c.Field)
 	choice := int(q.GetChoice())
 	if f == nil || choice < 1 || choice > len(f.Entries) {
-		max := 0
+		most := 0
 		if f != nil {
-			max = len(f.Entries)
+			most = len(f.Entries)
 		}
-		return nil, syncproto.Fail(syncproto.CodeCaseChoice, "decide case", nil, "n", strconv.Itoa(choice), "max", strconv.Itoa(max))
+		return nil, syncproto.Fail(syncproto.CodeCaseChoice, "decide case", nil, "n", strconv.Itoa(choice), "max", strconv.Itoa(most))
 	}
 	m := &entrypb.StaffChange{Kind: uint32(c.Record.Kind), Id: c.Record.ID[:], Fields: []*entrypb.FieldValue{
 		{Field: uint32(c.Field), Value: f.Entries[choice-1].Value},

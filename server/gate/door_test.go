@@ -2,6 +2,7 @@ package gate
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"testing"
@@ -119,8 +120,8 @@ func TestSilentGuestsMakeRoom(t *testing.T) {
 }
 
 func isTimeout(err error) bool {
-	n, ok := err.(net.Error)
-	return ok && n.Timeout()
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
 }
 
 // TestIdleGuestsMakeRoom: a line that is only kept goes before one that greets.

@@ -177,7 +177,7 @@ type wayUsed struct {
 func (g *Gate) way(ctx context.Context, used *wayUsed) error {
 	address, err := g.leaderAddress()
 	if err != nil || g.cfg.Log.Leads() || address == used.to && time.Since(used.at) < wayUse {
-		return nil // without a leader there is no way
+		return nil //nolint:nilerr // without a leader there is no way
 	}
 	used.to, used.at = address, time.Now()
 	return g.useWay(ctx, address)

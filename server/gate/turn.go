@@ -111,7 +111,7 @@ func (t *turns) serve(w http.ResponseWriter, r *http.Request, limit int64) {
 		t.refuse(w, r, err)
 		return
 	}
-	body, room = nil, room+int64(a.body.Len())
+	room += int64(a.body.Len())
 	t.memory.add(int64(a.body.Len()))
 	if err := a.to(w, line); err != nil {
 		t.g.cfg.Logger.Debug("answer not read", "error", err, "elapsed", t.g.cfg.Now().Sub(began))

@@ -224,7 +224,8 @@ func (a *applier) entry(m proto.Message) (any, error) {
 	case *entrypb.NewGeneration:
 		return a.newGeneration(m)
 	case *entrypb.Watermark:
-		return nil, a.watermark(m)
+		a.watermark(m)
+		return nil, nil
 	case *entrypb.Revoke:
 		return a.revoke(m)
 	case *entrypb.Registered:

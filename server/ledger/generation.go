@@ -103,10 +103,9 @@ func (a *applier) learn(g *entrypb.Generation) error {
 
 // watermark notes up to where every backup that is still offered has this log. The backups
 // may be of another branch: then it is where the two part.
-func (a *applier) watermark(w *entrypb.Watermark) error {
+func (a *applier) watermark(w *entrypb.Watermark) {
 	a.raiseTime(w.GetTime())
 	a.meta.Watermark = uint64(a.lineage.Common(syncproto.Position(w.GetPosition()), headOf(a.meta)))
-	return nil
 }
 
 // Generations gives the entries of every life of the centre that is known, ascending.

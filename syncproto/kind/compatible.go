@@ -24,11 +24,11 @@ func (b Breach) Err() *syncproto.Error {
 // standing beside it: changes and records of every version stay for ever, and both ends must
 // read and merge them alike. What people see may change (labels, help, aliases, need, rules,
 // limits of length), fields and codes may be added. Equal files have no breach.
-func Compatible(old, new *Kind) []Breach {
-	c := &comparing{old: old, new: new}
+func Compatible(was, is *Kind) []Breach {
+	c := &comparing{old: was, new: is}
 	c.head()
 	if c.old.Number == c.new.Number && c.old.Name == c.new.Name {
-		for _, f := range old.Fields {
+		for _, f := range was.Fields {
 			c.field(f)
 		}
 	}

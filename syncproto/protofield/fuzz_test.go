@@ -2,6 +2,7 @@ package protofield
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -26,7 +27,7 @@ func FuzzEach(f *testing.F) {
 			read += len(v.Bytes) + 1
 			return nil
 		})
-		if read > len(b) || err != nil && err != ErrMalformed {
+		if read > len(b) || err != nil && !errors.Is(err, ErrMalformed) {
 			t.Fatalf("%d bytes read of %d, %v", read, len(b), err)
 		}
 	})

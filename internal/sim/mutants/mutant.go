@@ -161,11 +161,11 @@ func (m *mutant) overlay(dir string) (string, error) {
 	if err := os.WriteFile(mutated, []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	real, err := filepath.Abs(filepath.FromSlash(m.File))
+	file, err := filepath.Abs(filepath.FromSlash(m.File))
 	if err != nil {
 		return "", err
 	}
-	b, err := json.Marshal(map[string]map[string]string{"Replace": {real: mutated}})
+	b, err := json.Marshal(map[string]map[string]string{"Replace": {file: mutated}})
 	if err != nil {
 		return "", err
 	}
