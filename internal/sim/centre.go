@@ -19,7 +19,6 @@ import (
 	"unionsync/server/ledger/entrypb"
 	"unionsync/server/trust"
 	"unionsync/syncproto"
-	"unionsync/syncproto/session"
 	"unionsync/syncproto/syncpb"
 )
 
@@ -36,7 +35,8 @@ type centre struct {
 	count   *counting
 	lives   int // of the centre, this one included
 	archive archive
-	bytes   io.Reader // of all gates, one after the other: no life has the bits of another
+	waiting []*waiting // on its way into the log
+	bytes   io.Reader  // of all gates, one after the other: no life has the bits of another
 }
 
 // newCentre founds the city.
@@ -129,22 +129,6 @@ func (c *centre) Propose(_ context.Context, entry []byte) (first any, err error)
 		return nil, err
 	}
 	return first, c.w.oracle.logged(c.w, before)
-}
-
-// Commit implements gate.Log: the leader's holds of this world are decided here.
-func (c *centre) Commit(ctx context.Context, item *entrypb.Item) ([]session.Outcome, error) {
-	for _, s := range item.GetSegments() {
-		c.hold(s)
-	}
-	b, err := ledger.Entry(&entrypb.Batch{Time: c.w.now.Unix(), Items: []*entrypb.Item{item}})
-	if err != nil {
-		return nil, err
-	}
-	res, err := c.Propose(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	return res.([][]session.Outcome)[0], nil
 }
 
 // holdNote marks the changes that the centre of this world holds, as it would a value that

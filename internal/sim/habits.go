@@ -21,11 +21,12 @@ type Features struct {
 	Revoke    bool
 	Cases     bool // doubts have cases
 	Census    bool // counts are compared
+	Together  bool // one entry of the log carries several PCs' changes
 }
 
 // Full is everything that the product does.
 func Full() Features {
-	return Features{Images: true, Crash: true, Restore: true, Amnesia: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Kinds: true, Revoke: true, Cases: true, Census: true}
+	return Features{Images: true, Crash: true, Restore: true, Amnesia: true, Hold: true, Accept: true, Bundles: true, Newcomers: true, Kinds: true, Revoke: true, Cases: true, Census: true, Together: true}
 }
 
 // habits are how often things happen in one world, drawn anew for each: a world without any
@@ -41,6 +42,7 @@ type habits struct {
 	bundle, carry, newcomer      float64
 	revoke, publish              float64
 	poor, ruin                   float64 // each night of a PC
+	together                     float64 // each time that changes come into the log
 	lineBytes                    int     // the most that the line carries at once; 0: anything
 }
 
@@ -76,6 +78,7 @@ func newHabits(d dice, f Features) habits {
 	if d.chance(0.2) {
 		h.lineBytes = d.between(6<<10, 40<<10)
 	}
+	h.together = on(f.Together, d.level(0.2, 0.8))
 	return h
 }
 
@@ -100,7 +103,7 @@ func ParseFeatures(s string) (Features, bool) {
 func (f *Features) names() map[string]*bool {
 	return map[string]*bool{
 		"images": &f.Images, "crash": &f.Crash, "restore": &f.Restore, "amnesia": &f.Amnesia, "silent": &f.Silent, "hold": &f.Hold, "accept": &f.Accept,
-		"bundles": &f.Bundles, "newcomers": &f.Newcomers, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census,
+		"bundles": &f.Bundles, "newcomers": &f.Newcomers, "kinds": &f.Kinds, "revoke": &f.Revoke, "cases": &f.Cases, "census": &f.Census, "together": &f.Together,
 	}
 }
 

@@ -212,6 +212,9 @@ func (s *seat) open() error {
 
 // exchange syncs with the centre over a line that may fail.
 func (s *seat) exchange() error {
+	id := string(s.pc.id)
+	s.pc.w.exchanging[id] = true
+	defer delete(s.pc.w.exchanging, id)
 	l := &line{w: s.pc.w, s: s}
 	forgotten, wasSilent := s.forgotten(), s.pc.w.silent
 	r, err := s.u.Exchange(context.Background(), l, s.pc.party())

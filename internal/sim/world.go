@@ -45,7 +45,7 @@ type world struct {
 	o                      Options
 	dir                    string
 	habits                 habits
-	dice                   dice
+	dice, togetherDice     dice
 	kinds                  *kind.Set
 	now                    time.Time
 	night                  int
@@ -53,6 +53,7 @@ type world struct {
 	pcs                    []*pc
 	codes                  []string // of the unions
 	late                   []*letter
+	exchanging             map[string]bool // ids of devices that exchange now
 	sticks                 []*stick
 	newcomers, revocations int
 	newer                  *kind.Set // published later; nil: not yet
@@ -79,8 +80,8 @@ var errOver = errors.New("an invariant does not hold")
 // not of the product; what the product does wrong is in the result.
 func Run(o Options) (Result, error) {
 	w := &world{
-		o: o, dir: o.Dir, dice: roll(o.Seed, "world"), kinds: kind.Embedded(), now: begin,
-		trace: newTrace(o.Trace), oracle: newOracle(), events: map[string]int{},
+		o: o, dir: o.Dir, dice: roll(o.Seed, "world"), togetherDice: roll(o.Seed, "together"), kinds: kind.Embedded(), now: begin,
+		trace: newTrace(o.Trace), oracle: newOracle(), events: map[string]int{}, exchanging: map[string]bool{},
 	}
 	w.habits = newHabits(roll(o.Seed, "habits"), o.Features)
 	w.trace.line("habits %+v", w.habits)
