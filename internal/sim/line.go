@@ -261,7 +261,7 @@ func (w *world) lateLetters() error {
 // midway is what happens while a request is under way: saving goes on, and so do others.
 func (l *line) midway() error {
 	d := l.s.pc.dice
-	if l.w.peace || len(l.w.centre.waiting) > 0 || !d.chance(l.w.habits.midway) {
+	if l.w.peace || l.w.meanwhile > 0 || !d.chance(l.w.habits.midway) {
 		return nil
 	}
 	l.w.note("midway")

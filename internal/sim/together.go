@@ -90,5 +90,7 @@ func (w *world) others() error {
 	}
 	s := one(w.togetherDice, free)
 	w.trace.line("%s exchanges meanwhile", s)
+	w.meanwhile++ // the centre is in the midst of another's request: nothing puts it back now
+	defer func() { w.meanwhile-- }()
 	return s.risky(s.exchange)
 }

@@ -53,6 +53,7 @@ type world struct {
 	pcs                    []*pc
 	codes                  []string // of the unions
 	late                   []*letter
+	meanwhile              int             // exchanges within other PCs' requests
 	exchanging             map[string]bool // ids of devices that exchange now
 	sticks                 []*stick
 	newcomers, revocations int
