@@ -273,7 +273,7 @@ func (w *finding) check(v *ledger.View, k *kind.Kind, t touch) (map[string]*kind
 	}}
 	theirs, _ := w.versions.At(k.Number, t.version)
 	out := map[string]*kind.Rule{}
-	for _, f := range k.Check(valuesOf(k, r), env) {
+	for _, f := range k.CheckRules(valuesOf(k, r), env) {
 		if f.Code != syncproto.CodeRule {
 			continue
 		}

@@ -157,7 +157,7 @@ func (l *Ledger) Apply(index uint64, data []byte) (any, error) {
 	if err := a.flush(); err != nil {
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
-	if err := l.commit(a.txn, a.meta); err != nil { // commit point of the entry
+	if err := l.commit(a.txn, a.meta, a.touched); err != nil { // commit point of the entry
 		return nil, fmt.Errorf("apply entry %d: %w", index, err)
 	}
 	l.setWhole()
@@ -186,8 +186,9 @@ type applier struct {
 	kinds   *kind.Set
 	lineage syncproto.Lineage
 	txn     *badger.Txn
-	doubts  []doubt // raised by the change being entered
-	bytes   int     // written into txn so far
+	doubts  []doubt        // raised by the change being entered
+	bytes   int            // written into txn so far
+	touched []recentRecord // by the changes in txn
 	reload  bool
 	resumed bool // moves of an earlier attempt were finished first
 
@@ -275,9 +276,10 @@ func (a *applier) cut() error {
 	if err := a.flush(); err != nil {
 		return err
 	}
-	if err := a.l.commit(a.txn, a.meta); err != nil {
+	if err := a.l.commit(a.txn, a.meta, a.touched); err != nil {
 		return err
 	}
+	a.touched = nil
 	a.txn, a.bytes = a.l.db.NewTransactionAt(a.l.ts, true), 0
 	return nil
 }

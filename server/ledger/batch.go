@@ -214,6 +214,7 @@ func (a *applier) record(c *arrival, key syncproto.RecordKey, v *syncproto.Verdi
 	if err := a.put(c.union, key, before, res.bytes, v.Position); err != nil {
 		return 0, 0, err
 	}
+	a.touched = append(a.touched, recentRecord{v.Position, unionKey{c.union, key}, res.after, len(res.bytes)})
 	return res.kind, res.reason, a.digested(c.union, merge.Hash(key, before), is)
 }
 

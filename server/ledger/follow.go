@@ -13,6 +13,14 @@ import (
 // each, as it stands now, in one consistent view, and gives the view's position. The order
 // is that of the first change to each.
 func (l *Ledger) Since(after syncproto.Position, kinds []syncproto.KindNumber, do func(union string, key syncproto.RecordKey, r *merge.Record) error) (syncproto.Position, error) {
+	if touched, head, ok := l.recently(after, kinds); ok {
+		for _, t := range touched {
+			if err := do(t.name.union, t.name.key, t.record); err != nil {
+				return head, err
+			}
+		}
+		return head, nil
+	}
 	r := l.read()
 	defer r.done()
 	touched, err := touchedSince(r.txn, after, kinds)

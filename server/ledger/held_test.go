@@ -240,6 +240,7 @@ func TestHeldLikePlain(t *testing.T) {
 		}
 		checkUnionLog(rt, v, made)
 	})
+	checkRecent(t, n.l)
 }
 
 // checkCases compares the open cases about conflicts and holds with what is in doubt, and

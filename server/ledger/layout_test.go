@@ -75,7 +75,7 @@ func TestLayoutUnknown(t *testing.T) {
 	if err := txn.Set([]byte{keyLayoutByte}, []byte{layoutUnionLog + 1}); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.l.commit(txn, n.l.meta); err != nil {
+	if err := n.l.commit(txn, n.l.meta, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.l.load(n.l.db); syncproto.CodeOf(err) != syncproto.CodeLedgerOpen {

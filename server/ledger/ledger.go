@@ -40,6 +40,7 @@ type Ledger struct {
 	layout  byte              // of the state's keys
 	lineage syncproto.Lineage // every life known; empty before genesis
 	checked Checked           // the own answer to the newest check since the start
+	recent  recent            // what the newest changes touched
 	moved   chan struct{}     // closed and replaced when the head moves
 }
 
@@ -132,7 +133,7 @@ func (l *Ledger) load(db *badger.DB) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.db, l.ts, l.meta, l.whole, l.kinds, l.lineage = db, ts, meta, meta, kinds, lineage
-	l.layout = layout
+	l.layout, l.recent = layout, recent{from: headOf(meta)}
 	close(l.moved)
 	l.moved = make(chan struct{})
 	return nil
@@ -232,8 +233,9 @@ func (r *reader) done() {
 	}
 }
 
-// commit makes a transaction's writes the state, together with meta.
-func (l *Ledger) commit(txn *badger.Txn, meta *entrypb.Meta) error {
+// commit makes a transaction's writes the state, together with meta. Touched are the records
+// that its changes touched, in order.
+func (l *Ledger) commit(txn *badger.Txn, meta *entrypb.Meta, touched []recentRecord) error {
 	b, err := proto.Marshal(meta)
 	if err != nil {
 		return fmt.Errorf("encode what is applied: %w", err)
@@ -247,6 +249,10 @@ func (l *Ledger) commit(txn *badger.Txn, meta *entrypb.Meta) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if meta.GetGeneration() != l.meta.GetGeneration() || l.meta.GetMoving() {
+		l.recent, touched = recent{from: headOf(meta)}, nil // positions have moved
+	}
+	l.recent.add(touched)
 	l.ts, l.meta = ts, proto.CloneOf(meta)
 	oldest := ts
 	for p := range l.pins {

@@ -78,6 +78,7 @@ func TestAgainstNaiveCentre(t *testing.T) {
 		for i := range agents {
 			syncBoth(rt, n, naive, agents[i], mirrors[i])
 		}
+		checkRecent(rt, n.l)
 		replay(t, rt, n)
 	})
 }

@@ -85,7 +85,7 @@ func (l *Ledger) tooEarly(index uint64, level uint32) (any, error) {
 	meta.Index = index
 	txn := l.db.NewTransactionAt(l.ts, true)
 	defer txn.Discard()
-	if err := l.commit(txn, meta); err != nil {
+	if err := l.commit(txn, meta, nil); err != nil {
 		return nil, fmt.Errorf("pass entry %d over: %w", index, err)
 	}
 	return syncproto.Fail(syncproto.CodeLevelEarly, "apply entry", nil, "level", fmt.Sprint(level)), nil

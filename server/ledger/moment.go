@@ -93,7 +93,7 @@ func (l *Ledger) BeginLog(id []byte, index uint64) error {
 	m.LogId, m.Index = bytes.Clone(id), index
 	txn := l.db.NewTransactionAt(l.ts, true)
 	defer txn.Discard()
-	if err := l.commit(txn, m); err != nil {
+	if err := l.commit(txn, m, nil); err != nil {
 		return fmt.Errorf("begin log: %w", err)
 	}
 	l.setWhole()

@@ -104,7 +104,7 @@ func (n *node) crashIn(m *entrypb.NewGeneration, moves int) {
 		check(a.move(s))
 	}
 	check(a.flush())
-	check(n.l.commit(a.txn, a.meta))
+	check(n.l.commit(a.txn, a.meta, a.touched))
 	check(n.l.load(n.l.db)) // as it is read when the node starts again
 }
 
@@ -245,6 +245,7 @@ func TestMoving(t *testing.T) {
 		if !bytes.Equal(n.dump(), crashed.dump()) {
 			rt.Fatal("the replica that crashed differs")
 		}
+		checkRecent(rt, n.l)
 		told := map[string]bool{}
 		if _, err := n.l.Since(head, nil, func(union string, key syncproto.RecordKey, _ *merge.Record) error {
 			told[fmt.Sprint(union, key)] = true

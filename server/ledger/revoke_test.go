@@ -212,7 +212,7 @@ func TestRevokedQuotaInParts(t *testing.T) {
 			if _, err := a.segment("u1", d.id, d.segment(1, 9, nil)); err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(a.flush(), n.l.commit(a.txn, a.meta)); err != nil {
+			if err := errors.Join(a.flush(), n.l.commit(a.txn, a.meta, nil)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -38,6 +38,20 @@ func (k *Kind) Check(values Values, env Env) []Finding {
 	return c.found
 }
 
+// CheckRules gives of what [Kind.Check] finds only what the rules find. It looks at no more
+// fields and references than they do.
+func (k *Kind) CheckRules(values Values, env Env) []Finding {
+	c := &checking{kind: k, values: values, env: env, bad: map[string]bool{}, related: map[string]Values{}}
+	if k.compileRules() == nil {
+		for _, f := range k.ruled {
+			c.field(f)
+		}
+	}
+	c.found = nil
+	c.rules()
+	return c.found
+}
+
 // Blocked reports whether any finding keeps the record from being saved.
 func Blocked(findings []Finding) bool {
 	for _, f := range findings {
@@ -124,7 +138,7 @@ func (c *checking) rules() {
 		return
 	}
 	c.vars = map[string]any{todayVar: c.env.Today}
-	for _, f := range c.kind.Fields {
+	for _, f := range c.kind.ruled {
 		c.vars[f.Name] = celValue(f, c.values[f.Number], c.bad[f.Name])
 	}
 	for _, r := range c.kind.Rules {

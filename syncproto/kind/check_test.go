@@ -388,16 +388,7 @@ func TestRulesNeverFail(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := rapid.SampledFrom(kind.Embedded().All()).Draw(t, "kind")
 		v := anyRecord(t, k)
-		other := map[string]kind.Values{}
-		for _, f := range k.Fields {
-			if r, ok := kind.Embedded().Kind(f.Ref); ok {
-				other[f.Ref] = anyRecord(t, r)
-			}
-		}
-		env := kind.Env{Today: today, Related: func(name string, _ syncproto.RecordID) (kind.Values, bool) {
-			r, ok := other[name]
-			return r, ok
-		}}
+		env := anyEnv(t, k)
 		first := k.Check(v, env)
 		for _, f := range first {
 			if f.Code == syncproto.CodeRuleFailed {
@@ -408,6 +399,42 @@ func TestRulesNeverFail(t *testing.T) {
 			t.Fatalf("two runs differ\n%s", diff)
 		}
 	})
+}
+
+// TestRulesAlone: what rules find is the same whether all of a record is looked at or only
+// what they read, also when values are wrong. Seen to fail when fields that rules concern are
+// left out.
+func TestRulesAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.SampledFrom(kind.Embedded().All()).Draw(t, "kind")
+		v, env := anyRecord(t, k), anyEnv(t, k)
+		for range rapid.IntRange(0, 3).Draw(t, "wrong") {
+			v[rapid.SampledFrom(k.Fields).Draw(t, "field").Number] = []byte("\xff")
+		}
+		var want []kind.Finding
+		for _, f := range k.Check(v, env) {
+			if f.Rule != "" {
+				want = append(want, f)
+			}
+		}
+		if diff := cmp.Diff(told(want), told(k.CheckRules(v, env))); diff != "" {
+			t.Fatalf("kind %s (-all +alone)\n%s", k.Name, diff)
+		}
+	})
+}
+
+// anyEnv draws the records that one of a kind may refer to.
+func anyEnv(t *rapid.T, k *kind.Kind) kind.Env {
+	other := map[string]kind.Values{}
+	for _, f := range k.Fields {
+		if r, ok := kind.Embedded().Kind(f.Ref); ok && rapid.Bool().Draw(t, "is there") {
+			other[f.Ref] = anyRecord(t, r)
+		}
+	}
+	return kind.Env{Today: today, Related: func(name string, _ syncproto.RecordID) (kind.Values, bool) {
+		r, ok := other[name]
+		return r, ok
+	}}
 }
 
 // anyRecord draws a record of canonical values, some fields empty.

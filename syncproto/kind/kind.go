@@ -73,7 +73,8 @@ type Kind struct {
 	set      *Set
 	file     string // the file's name, for messages
 	ruleOnce sync.Once
-	ruleErr  error // guarded by ruleOnce, as are the programs in Rules
+	ruleErr  error    // guarded by ruleOnce, as are the programs in Rules
+	ruled    []*Field // likewise: what the rules read of the record itself
 }
 
 // Companion says which record stands beside a new one of this kind, in the same group: the

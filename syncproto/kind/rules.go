@@ -61,6 +61,11 @@ func (k *Kind) compileAll() error {
 			return err
 		}
 	}
+	for _, f := range k.Fields {
+		if slices.ContainsFunc(k.Rules, func(r *Rule) bool { return slices.Contains(r.concerns, f) }) {
+			k.ruled = append(k.ruled, f)
+		}
+	}
 	return nil
 }
 
