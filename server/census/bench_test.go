@@ -2,6 +2,7 @@ package census
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"unionsync/syncproto/merge"
@@ -75,12 +76,25 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 	b.ReportAllocs()
+	var c *stepper
+	before := heap()
 	for b.Loop() {
-		c := newStepper(b)
+		c = newStepper(b)
 		for _, it := range items {
 			c.people.put(it.p.union, it.p.key(), it.r)
 		}
 		c.step()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/member")
+	b.ReportMetric(float64(heap()-before)/n, "B/member")
+	runtime.KeepAlive(c)
+	runtime.KeepAlive(items)
+}
+
+// heap gives the bytes that are in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -77,7 +77,7 @@ func (c *Census) Run(ctx context.Context) error {
 	}
 	b.turn(p.settle(0, b.rows.row), p.unions.codes, head)
 	c.publish(func() { c.book = b })
-	c.log.Info("census ready", "position", head.String(), "rows", b.rows.len(), "members", len(p.members), "events", len(p.events))
+	c.log.Info("census ready", "position", head.String(), "rows", b.rows.len(), "members", p.members.len(), "events", p.events.len())
 	for {
 		if err := c.source.Wait(ctx, head); err != nil {
 			return fmt.Errorf("census: wait: %w", err)

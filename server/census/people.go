@@ -1,7 +1,7 @@
 package census
 
 import (
-	"maps"
+	"iter"
 	"slices"
 
 	"unionsync/syncproto"
@@ -15,21 +15,28 @@ import (
 //
 // put takes a record; settle then works out anew the persons whom the records put since the
 // last settle concern.
+//
+// A city has 1.3 million of each: what is kept of one is small and without pointers, lists
+// go through the values themselves (the first in the one that has the list, the next in each).
 type people struct {
 	schema *schema
 	ids    *identities
 	unions *interner
 
-	members  []member
-	memberAt map[recordAt]int32
-	events   []event
-	eventAt  map[recordAt]int32
-	persons  []person
-	personAt map[personKey]int32
+	members  pool[member]
+	memberAt *index[recordAt]
+	events   pool[event]
+	eventAt  *index[recordAt]
+	persons  pool[person]
+	personAt *index[personKey]
+	nextRow  pool[int32] // by a row's number: the next row of the same person that stands
 	units    *units
 	inUnion  [][]int32 // members of a union, by the union's number
 
-	touched map[int32]bool // members whose person must be worked out anew
+	sameMembers, sameEvents links
+
+	touched marks // members whose person must be worked out anew
+	dirty   marks // persons, while they are
 }
 
 // recordAt names a record of one kind.
@@ -38,7 +45,7 @@ type recordAt struct {
 	id    syncproto.RecordID
 }
 
-// none is the number of no member, event or person.
+// none is the number of no member, event, person or row.
 const none int32 = -1
 
 // member is what the census keeps of a member record; one that is only referred to is absent.
@@ -46,11 +53,11 @@ type member struct {
 	at      recordAt
 	present bool // it has come, not all of it held, and is not void
 	dims    [numCoded]uint8
-	birth   Day // Always if unknown
-	key     personKey
-	events  []int32
-	person  int32
-	link    link
+	birth   Day   // Always if unknown
+	own     int32 // the person of its document
+	person  int32 // the person that it belongs to
+	next    int32 // of the same person
+	event   int32 // the first of its events
 }
 
 // event is what the census keeps of an event record; one that is only referred to is absent.
@@ -59,27 +66,25 @@ type event struct {
 	present bool // it has come, is not void, and has a kind and a day
 	Event
 	member int32
-	link   link
-}
-
-// link is a record's place among those that are the same as others.
-type link struct {
-	to   int32   // the record that this one is a second copy of
-	from []int32 // the records that are second copies of this one
+	next   int32 // of the same member
 }
 
 // person is the members who are one person, and its rows that stand.
 type person struct {
-	members []int32
-	rows    []int32
+	key    personKey
+	member int32 // the first of its members
+	row    int32 // the first of its rows
 }
 
 func newPeople(s *schema, key []byte) *people {
-	return &people{
+	p := &people{
 		schema: s, ids: newIdentities(key, s.citizen), unions: newInterner(), units: newUnits(),
-		memberAt: map[recordAt]int32{}, eventAt: map[recordAt]int32{}, personAt: map[personKey]int32{},
-		touched: map[int32]bool{},
+		sameMembers: newLinks(), sameEvents: newLinks(),
 	}
+	p.memberAt = newIndex(func(n int32) recordAt { return p.members.at(n).at })
+	p.eventAt = newIndex(func(n int32) recordAt { return p.events.at(n).at })
+	p.personAt = newIndex(func(n int32) personKey { return p.persons.at(n).key })
+	return p
 }
 
 // put takes a record as it stands now. It keeps nothing of r's memory.
@@ -99,7 +104,7 @@ func (p *people) put(union string, key syncproto.RecordKey, r *merge.Record) {
 
 func (p *people) putMember(at recordAt, union string, r *merge.Record) {
 	s, m := p.schema, p.memberOf(at)
-	x := &p.members[m]
+	x := p.members.at(m)
 	x.present = len(r.Fields) > 0 && !r.Void() // without fields: all that came of it is held
 	for i, f := range s.coded {
 		v, _ := r.Value(f)
@@ -115,8 +120,8 @@ func (p *people) putMember(at recordAt, union string, r *merge.Record) {
 	if docType == "" {
 		docType = s.defaultType
 	}
-	x.key = p.ids.key(union, at.id, docType, r.Text(s.idNo))
-	p.linkMember(m, p.target(r, at, p.memberOf))
+	x.own = p.personOf(p.ids.key(union, at.id, docType, r.Text(s.idNo)))
+	p.sameMembers.set(m, p.target(r, at, p.memberOf))
 	p.touch(m)
 }
 
@@ -128,18 +133,16 @@ func (p *people) putEvent(at recordAt, r *merge.Record) {
 	if id, ok := recordID(r, s.eventMember); ok {
 		m = p.memberOf(recordAt{at.union, id})
 	}
-	x := &p.events[e]
+	x := p.events.at(e)
 	x.Event, x.present = ev, usable && m != none && !r.Void()
 	if x.member != m {
-		if x.member != none {
-			old := &p.members[x.member]
-			old.events = remove(old.events, e)
-		}
+		p.dropEvent(x.member, e)
 		if x.member = m; m != none {
-			p.members[m].events = append(p.members[m].events, e)
+			of := p.members.at(m)
+			x.next, of.event = of.event, e
 		}
 	}
-	p.linkEvent(e, p.target(r, at, p.eventOf))
+	p.sameEvents.set(e, p.target(r, at, p.eventOf))
 	p.touchEvent(e)
 }
 
@@ -174,11 +177,10 @@ func recordID(r *merge.Record, f syncproto.FieldNumber) (id syncproto.RecordID, 
 
 // memberOf gives the number of a member record, an absent one if it has not come.
 func (p *people) memberOf(at recordAt) int32 {
-	m, ok := p.memberAt[at]
-	if !ok {
-		m = int32(len(p.members))
-		p.members = append(p.members, member{at: at, person: none, birth: Always, link: link{to: none}})
-		p.memberAt[at] = m
+	m := p.memberAt.find(at)
+	if m == none {
+		m = p.members.add(member{at: at, birth: Always, own: none, person: none, next: none, event: none})
+		p.memberAt.add(m)
 		for len(p.inUnion) <= int(at.union) {
 			p.inUnion = append(p.inUnion, nil)
 		}
@@ -188,53 +190,88 @@ func (p *people) memberOf(at recordAt) int32 {
 }
 
 func (p *people) eventOf(at recordAt) int32 {
-	e, ok := p.eventAt[at]
-	if !ok {
-		e = int32(len(p.events))
-		p.events = append(p.events, event{at: at, member: none, link: link{to: none}})
-		p.eventAt[at] = e
+	e := p.eventAt.find(at)
+	if e == none {
+		e = p.events.add(event{at: at, member: none, next: none})
+		p.eventAt.add(e)
 	}
 	return e
 }
 
 func (p *people) personOf(key personKey) int32 {
-	n, ok := p.personAt[key]
-	if !ok {
-		n = int32(len(p.persons))
-		p.persons = append(p.persons, person{})
-		p.personAt[key] = n
+	n := p.personAt.find(key)
+	if n == none {
+		n = p.persons.add(person{key: key, member: none, row: none})
+		p.personAt.add(n)
 	}
 	return n
+}
+
+// eventsOf gives a member's events, in any order.
+func (p *people) eventsOf(m int32) iter.Seq[int32] {
+	return list(p.members.at(m).event, func(e int32) *int32 { return &p.events.at(e).next })
+}
+
+// membersOf gives a person's members, in any order.
+func (p *people) membersOf(n int32) iter.Seq[int32] {
+	return list(p.persons.at(n).member, func(m int32) *int32 { return &p.members.at(m).next })
+}
+
+// dropEvent takes an event out of its member's list; m may be none.
+func (p *people) dropEvent(m, e int32) {
+	if m != none {
+		unlist(&p.members.at(m).event, e, func(e int32) *int32 { return &p.events.at(e).next })
+	}
+}
+
+// dropMember takes a member out of its person's list; n may be none.
+func (p *people) dropMember(n, m int32) {
+	if n != none {
+		unlist(&p.persons.at(n).member, m, func(m int32) *int32 { return &p.members.at(m).next })
+	}
 }
 
 // move gives the persons whom the touched members belonged to and belong to now, in order,
 // and forgets what was touched.
 func (p *people) move() []int32 {
-	dirty := map[int32]bool{}
-	for _, m := range slices.Sorted(maps.Keys(p.touched)) {
-		x, to := &p.members[m], none
+	for _, m := range p.touched.take() {
+		x, to := p.members.at(m), none
 		if root := p.rootMember(m); root != none {
-			to = p.personOf(p.members[root].key)
+			to = p.members.at(root).own
 		}
-		if x.person != none {
-			dirty[x.person] = true
-		}
-		if to != none {
-			dirty[to] = true
+		for _, n := range []int32{x.person, to} {
+			if n != none {
+				p.dirty.add(n)
+			}
 		}
 		if x.person == to {
 			continue
 		}
-		if x.person != none {
-			old := &p.persons[x.person]
-			old.members = remove(old.members, m)
-		}
+		p.dropMember(x.person, m)
 		if x.person = to; to != none {
-			p.persons[to].members = append(p.persons[to].members, m)
+			of := p.persons.at(to)
+			x.next, of.member = of.member, m
 		}
 	}
-	clear(p.touched)
-	return slices.Sorted(maps.Keys(dirty))
+	return p.dirty.take()
+}
+
+// list goes through a list from its first; next gives where the number after one is kept.
+func list(first int32, next func(int32) *int32) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		for n := first; n != none && yield(n); n = *next(n) {
+		}
+	}
+}
+
+// unlist takes n out of the list that begins in first.
+func unlist(first *int32, n int32, next func(int32) *int32) {
+	for at := first; *at != none; at = next(*at) {
+		if *at == n {
+			*at = *next(n)
+			return
+		}
+	}
 }
 
 func remove(list []int32, n int32) []int32 {

@@ -42,20 +42,27 @@ func (p *people) settle(next int32, rowAt func(int32) row) change {
 // stays, another is closed, a new one is appended.
 func (p *people) settlePerson(n int32, c *change, next int32, rowAt func(int32) row) {
 	want := p.rowsOf(n)
-	var keep []int32
-	for _, old := range p.persons[n].rows {
-		if i := slices.Index(want, rowAt(old)); i >= 0 {
-			want = slices.Delete(want, i, i+1)
-			keep = append(keep, old)
+	first := &p.persons.at(n).row
+	old := slices.Collect(list(*first, p.nextRow.at))
+	*first = none
+	stay := func(i int32) {
+		for p.nextRow.len() <= i {
+			p.nextRow.add(none)
+		}
+		*p.nextRow.at(i), *first = *first, i
+	}
+	for _, i := range old {
+		if at := slices.Index(want, rowAt(i)); at >= 0 {
+			want = slices.Delete(want, at, at+1)
+			stay(i)
 		} else {
-			c.closed = append(c.closed, old)
+			c.closed = append(c.closed, i)
 		}
 	}
 	for _, r := range want {
-		keep = append(keep, next+int32(len(c.appended)))
+		stay(next + int32(len(c.appended)))
 		c.appended = append(c.appended, r)
 	}
-	p.persons[n].rows = keep
 }
 
 // rowsOf works out a person's rows from its records.
@@ -64,7 +71,7 @@ func (p *people) rowsOf(n int32) []row {
 	var claims []Claim
 	roots := p.rootsOf(n)
 	for i, g := range roots {
-		m := &p.members[g.root]
+		m := p.members.at(g.root)
 		if len(g.events) == 0 {
 			out = append(out, row{Span: forever, union: m.at.union, birth: m.birth, dims: m.dims, state: WithoutEvent})
 			continue
@@ -75,7 +82,7 @@ func (p *people) rowsOf(n int32) []row {
 		}
 	}
 	for _, s := range Settle(claims) {
-		m := &p.members[roots[s.tag].root]
+		m := p.members.at(roots[s.tag].root)
 		out = append(out, row{Span: s.Span, union: m.at.union, birth: m.birth, dims: m.dims, state: s.State})
 	}
 	return out
@@ -90,21 +97,21 @@ type group struct {
 // rootsOf gives a person's groups in the order of union code and record.
 func (p *people) rootsOf(n int32) []group {
 	var out []group
-	for _, m := range p.persons[n].members {
+	for m := range p.membersOf(n) {
 		r := p.rootMember(m)
 		i := slices.IndexFunc(out, func(g group) bool { return g.root == r })
 		if i < 0 {
 			i = len(out)
 			out = append(out, group{root: r})
 		}
-		for _, e := range p.members[m].events {
+		for e := range p.eventsOf(m) {
 			if p.rootEvent(e) == e {
-				out[i].events = append(out[i].events, p.events[e].Event)
+				out[i].events = append(out[i].events, p.events.at(e).Event)
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b group) int {
-		x, y := p.members[a.root].at, p.members[b.root].at
+		x, y := p.members.at(a.root).at, p.members.at(b.root).at
 		if c := strings.Compare(p.unions.codes[x.union], p.unions.codes[y.union]); c != 0 {
 			return c
 		}

@@ -3,38 +3,72 @@ package census
 // Records of one union that are the same thing point at each other by same-as. A pointer at
 // a record that is absent or void leads nowhere: then the copy stands for itself.
 
-// linkMember sets which member m is a second copy of.
-func (p *people) linkMember(m, to int32) {
-	relink(m, to, func(n int32) *link { return &p.members[n].link })
+// links is which records of a kind are second copies of which, by number. Few records are.
+type links struct {
+	to   map[int32]int32   // the record that this one is a second copy of
+	from map[int32][]int32 // the records that are second copies of this one
 }
 
-// linkEvent sets which event e is a second copy of.
-func (p *people) linkEvent(e, to int32) {
-	relink(e, to, func(n int32) *link { return &p.events[n].link })
+func newLinks() links { return links{to: map[int32]int32{}, from: map[int32][]int32{}} }
+
+// target gives the record that n is a second copy of, or none.
+func (l *links) target(n int32) int32 {
+	if to, ok := l.to[n]; ok {
+		return to
+	}
+	return none
 }
 
-func relink(n, to int32, at func(int32) *link) {
-	l := at(n)
-	if l.to == to {
+// any reports whether n is linked with another record.
+func (l *links) any(n int32) bool { return l.target(n) != none || len(l.from[n]) > 0 }
+
+// set sets which record n is a second copy of.
+func (l *links) set(n, to int32) {
+	old := l.target(n)
+	if old == to {
 		return
 	}
-	if l.to != none {
-		old := at(l.to)
-		old.from = remove(old.from, n)
+	if old != none {
+		if l.from[old] = remove(l.from[old], n); len(l.from[old]) == 0 {
+			delete(l.from, old)
+		}
+		delete(l.to, n)
 	}
-	if l.to = to; to != none {
-		target := at(to)
-		target.from = append(target.from, n)
+	if to != none {
+		l.to[n] = to
+		l.from[to] = append(l.from[to], n)
 	}
+}
+
+// closure gives all that n is linked with, in either direction, itself first.
+func (l *links) closure(n int32) []int32 {
+	out := []int32{n}
+	if !l.any(n) {
+		return out
+	}
+	seen := map[int32]bool{n: true}
+	add := func(x int32) {
+		if x != none && !seen[x] {
+			seen[x] = true
+			out = append(out, x)
+		}
+	}
+	for i := 0; i < len(out); i++ {
+		add(l.target(out[i]))
+		for _, x := range l.from[out[i]] {
+			add(x)
+		}
+	}
+	return out
 }
 
 // touch notes that what m says may change: all who are the same as m, and all whose events
 // are copies of theirs, are worked out anew.
 func (p *people) touch(m int32) {
-	for _, n := range closure(m, func(n int32) *link { return &p.members[n].link }) {
-		p.touched[n] = true
-		for _, e := range p.members[n].events {
-			if l := &p.events[e].link; l.to != none || len(l.from) > 0 {
+	for _, n := range p.sameMembers.closure(m) {
+		p.touched.add(n)
+		for e := range p.eventsOf(n) {
+			if p.sameEvents.any(e) {
 				p.touchEvent(e)
 			}
 		}
@@ -43,49 +77,25 @@ func (p *people) touch(m int32) {
 
 // touchEvent notes that what e says may change.
 func (p *people) touchEvent(e int32) {
-	for _, n := range closure(e, func(n int32) *link { return &p.events[n].link }) {
-		if m := p.events[n].member; m != none {
-			p.touched[m] = true
+	for _, n := range p.sameEvents.closure(e) {
+		if m := p.events.at(n).member; m != none {
+			p.touched.add(m)
 		}
 	}
-}
-
-// closure gives all that n is linked with, in either direction, itself first.
-func closure(n int32, at func(int32) *link) []int32 {
-	l := at(n)
-	if l.to == none && len(l.from) == 0 {
-		return []int32{n}
-	}
-	out, seen := []int32{n}, map[int32]bool{n: true}
-	add := func(x int32) {
-		if x != none && !seen[x] {
-			seen[x] = true
-			out = append(out, x)
-		}
-	}
-	for i := 0; i < len(out); i++ {
-		l := at(out[i])
-		add(l.to)
-		for _, x := range l.from {
-			add(x)
-		}
-	}
-	return out
 }
 
 // rootMember gives the member that speaks for m: the one that m is a copy of in the end, or
 // none if m itself does not count.
 func (p *people) rootMember(m int32) int32 {
-	return root(m, func(n int32) bool { return p.members[n].present },
-		func(n int32) int32 { return p.members[n].link.to },
-		func(a, b int32) bool { return compareID(p.members[a].at.id, p.members[b].at.id) < 0 })
+	return root(m, func(n int32) bool { return p.members.at(n).present }, p.sameMembers.target,
+		func(a, b int32) bool { return compareID(p.members.at(a).at.id, p.members.at(b).at.id) < 0 })
 }
 
 // rootEvent does the same for events. An event of a member that does not count is none.
 func (p *people) rootEvent(e int32) int32 {
-	return root(e, func(n int32) bool { x := &p.events[n]; return x.present && p.members[x.member].present },
-		func(n int32) int32 { return p.events[n].link.to },
-		func(a, b int32) bool { return compareID(p.events[a].at.id, p.events[b].at.id) < 0 })
+	return root(e, func(n int32) bool { x := p.events.at(n); return x.present && p.members.at(x.member).present },
+		p.sameEvents.target,
+		func(a, b int32) bool { return compareID(p.events.at(a).at.id, p.events.at(b).at.id) < 0 })
 }
 
 // root follows pointers from n while they lead to what counts. Where they go round, the
