@@ -96,6 +96,7 @@ sim-long: ## at least 10,000 union-years of it, 2,500 worlds with a seed each
 
 .PHONY: net
 net: ## a night of 200 changes over each of several bad lines (Linux, root); a line each
+	@$(GO) mod download # what is built inside has no network
 	@$(GO) run ./internal/netlab
 
 .PHONY: night
@@ -104,6 +105,7 @@ night: ## 12,040 agents sync with three nodes here: a night, an idle one, all at
 
 .PHONY: faults
 faults: ## three real nodes, agents and everything that happens to machines, an hour (Linux, root; DURATION= SEED= ONLY=)
+	@$(GO) mod download # what is built inside has no network
 	@$(GO) run ./internal/faults
 
 .PHONY: mutants

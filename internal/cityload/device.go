@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"slices"
 	"time"
 
@@ -69,7 +70,8 @@ func newPacker() (*zstd.Encoder, error) {
 		zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
 }
 
-// refusal is an answer that is an error of ours.
+// refusal is an answer that is an error of ours. Where the outcome is unknown, because the
+// leader lost its office meanwhile, sending again tells it.
 type refusal struct {
 	code  string
 	retry bool
@@ -96,7 +98,9 @@ func (d *device) exchange(ctx context.Context, url string, body []byte) (*syncpb
 		return nil, fmt.Errorf("exchange: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, refusal{code: res.Header.Get(wire.HeaderCode) + " " + string(b), retry: res.Header.Get(wire.HeaderRetry) != ""}
+		code := res.Header.Get(wire.HeaderCode)
+		unknown := code == strconv.Itoa(int(syncproto.CodeUnknownOutcome))
+		return nil, refusal{code: code + " " + string(b), retry: unknown || res.Header.Get(wire.HeaderRetry) != ""}
 	}
 	return unpacked(b, res.Header.Get("Content-Encoding"))
 }

@@ -39,6 +39,11 @@ func (l *lab) ingest(ctx context.Context) error {
 	}
 	took := time.Since(began)
 	l.say("answered after %v, applied by all nodes after %v, %d requests sent again", answered, took, again)
+	if now, err := l.centre.Leader(ctx); err != nil {
+		return err
+	} else if now != leader {
+		l.say("%s lost its leadership meanwhile, %s leads now", leader.ID, now.ID)
+	}
 	l.say("processor time a record: %s", l.memory.costs(l.city.records))
 	if err := profiled(); err != nil {
 		return err

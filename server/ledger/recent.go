@@ -10,7 +10,7 @@ import (
 
 // maxRecent bounds the records that are kept for those who follow the log, in bytes as they
 // are stored; decoded they take some three times as much.
-const maxRecent = 8 << 20
+const maxRecent = 3 << 20
 
 // recent is what the newest changes touched, as it stood behind each. Whoever follows the log
 // closely is given it from here: to read it again would cost more than to follow. It is whole
